@@ -1,0 +1,2 @@
+export * from './shared-settings.js';
+export * from './settings.js';

@@ -1,0 +1,135 @@
+import { AccessKeyChanged } from '../access/keys.js';
+import { CancelRequested, NotificationRequested } from '../notifications/request.js';
+import { DeliveryFact } from '../notifications/facts.js';
+import { DELIVERY_STATUSES, type DeliveryStatus, type Priority } from '../notifications/status.js';
+import type { Contract } from '../schema/schema.js';
+
+export type Service = 'api' | 'notification' | 'audit';
+
+/** Consumer groups, one per purpose: each gets every record of its topics. */
+export const GROUPS = { notification: 'bongsu.notification', status: 'bongsu.status', audit: 'bongsu.audit' } as const;
+export type Group = (typeof GROUPS)[keyof typeof GROUPS];
+
+export interface Reader {
+  readonly service: Service;
+  readonly group: Group;
+  /** `events`: decoded and checked, unreadable records are dead-lettered. `bytes`: every record as it is, so none can be unreadable. */
+  readonly as: 'events' | 'bytes';
+}
+
+export interface TopicDeclaration {
+  readonly name: string;
+  readonly description: string;
+  /** What the record key is, in words; it decides the partition and so what is ordered. */
+  readonly key: string;
+  readonly partitions: number;
+  readonly cleanup: 'delete' | 'compact';
+  /** How long records are kept, milliseconds; -1 for ever. Has no meaning for compacted topics. */
+  readonly retentionMs: number;
+  readonly writtenBy: Service;
+  readonly readBy: readonly Reader[];
+  /** The event types that may be written to the topic, with the contract of their data. */
+  readonly events: ReadonlyMap<string, Contract>;
+}
+
+const DAY = 86_400_000;
+const audit: Reader = { service: 'audit', group: GROUPS.audit, as: 'bytes' };
+const notification: Reader = { service: 'notification', group: GROUPS.notification, as: 'events' };
+const status: Reader = { service: 'api', group: GROUPS.status, as: 'events' };
+
+export const NOTIFICATION_REQUESTED = 'bongsu.notification.requested.v1';
+export const CANCEL_REQUESTED = 'bongsu.notification.cancel-requested.v1';
+export const ACCESS_KEY_CHANGED = 'bongsu.access-key.changed.v1';
+export const deliveryEventType = (status: DeliveryStatus): string => `bongsu.delivery.${status}.v1`;
+
+const requests = (lane: Priority): TopicDeclaration => ({
+  name: `notification.requests.${lane}.v1`,
+  description: `Accepted notifications of priority ${lane}`,
+  key: 'tenant/recipient, or tenant/orderingKey',
+  partitions: 8,
+  cleanup: 'delete',
+  retentionMs: 7 * DAY,
+  writtenBy: 'api',
+  readBy: [notification, audit, status],
+  events: new Map([[NOTIFICATION_REQUESTED, NotificationRequested]]),
+});
+
+const compacted = (name: string, description: string, events: TopicDeclaration['events']): TopicDeclaration => ({
+  name,
+  description,
+  key: 'entity id',
+  partitions: 8,
+  cleanup: 'compact',
+  retentionMs: -1,
+  writtenBy: 'api',
+  readBy: [audit],
+  events,
+});
+
+/** Every topic, declared once. Names, partitions, retention, readers and the documents are read off this. */
+export const TOPICS = {
+  requests: { urgent: requests('urgent'), normal: requests('normal'), bulk: requests('bulk') },
+  commands: {
+    name: 'notification.commands.v1',
+    description: 'What is asked of notifications that were accepted before',
+    key: 'as the request',
+    partitions: 8,
+    cleanup: 'delete',
+    retentionMs: 7 * DAY,
+    writtenBy: 'api',
+    readBy: [notification, audit, status],
+    events: new Map([[CANCEL_REQUESTED, CancelRequested]]),
+  },
+  events: {
+    name: 'notification.events.v1',
+    description: 'What became of deliveries: facts',
+    key: 'as the request',
+    partitions: 8,
+    cleanup: 'delete',
+    retentionMs: 7 * DAY,
+    writtenBy: 'notification',
+    readBy: [status, audit],
+    events: new Map(DELIVERY_STATUSES.map((status) => [deliveryEventType(status), DeliveryFact])),
+  },
+  recipients: compacted('directory.recipients.v1', 'Recipients and their addresses', new Map()),
+  templates: compacted('directory.templates.v1', 'Templates', new Map()),
+  preferences: compacted('directory.preferences.v1', "Recipients' preferences", new Map()),
+  accessKeys: compacted('access.keys.v1', 'API keys, as hashes', new Map([[ACCESS_KEY_CHANGED, AccessKeyChanged]])),
+  checkpoints: {
+    name: 'audit.checkpoints.v1',
+    description: "Signed heads of the audit's chains",
+    key: 'chain',
+    partitions: 1,
+    cleanup: 'delete',
+    retentionMs: -1,
+    writtenBy: 'audit',
+    readBy: [],
+    events: new Map(),
+  },
+} as const satisfies Record<string, TopicDeclaration | Record<Priority, TopicDeclaration>>;
+
+/** All declared topics, in a stable order, without the dead-letter topics. */
+export const ALL_TOPICS: readonly TopicDeclaration[] = [
+  TOPICS.requests.urgent,
+  TOPICS.requests.normal,
+  TOPICS.requests.bulk,
+  TOPICS.commands,
+  TOPICS.events,
+  TOPICS.recipients,
+  TOPICS.templates,
+  TOPICS.preferences,
+  TOPICS.accessKeys,
+  TOPICS.checkpoints,
+];
+
+/** The topics that the audit service records. */
+export const AUDITED_TOPICS: readonly TopicDeclaration[] = ALL_TOPICS.filter((topic) =>
+  topic.readBy.some((reader) => reader.group === GROUPS.audit),
+);
+
+export const DEAD_LETTER_RETENTION_MS = 30 * DAY;
+export const deadLetterTopic = (topic: string, group: string): string => `${topic}.${group}.dlt`;
+
+/** The key of a notification's records: what is ordered among itself. */
+export const notificationKey = (tenant: string, recipientId: string, orderingKey?: string): string =>
+  `${tenant}/${orderingKey ?? recipientId}`;

@@ -1,0 +1,97 @@
+import { Type, type Static, type TSchema } from 'typebox';
+import { contract } from '../schema/schema.js';
+import { CHANNELS, PRIORITIES } from './status.js';
+
+const closed = { additionalProperties: false } as const;
+const oneOf = <const T extends readonly string[]>(values: T, options: object = {}) =>
+  Type.Unsafe<T[number]>({ type: 'string', enum: values, ...options });
+
+/** No C0 or C1 control characters: they have no place in a name and forge lines in logs and mail headers. */
+const NO_CONTROLS = '^[^\\u0000-\\u001f\\u007f-\\u009f]*$';
+
+export const RecipientId = Type.String({
+  minLength: 1,
+  maxLength: 256,
+  pattern: NO_CONTROLS,
+  description: 'Unicode, 1-256 characters, no control characters',
+});
+const OrderingKey = Type.String({ minLength: 1, maxLength: 256, pattern: NO_CONTROLS });
+
+const Recipient = Type.Object(
+  {
+    id: RecipientId,
+    email: Type.Optional(Type.String({ maxLength: 320, format: 'email', pattern: NO_CONTROLS })),
+    phone: Type.Optional(Type.String({ pattern: '^\\+[1-9][0-9]{6,14}$', description: 'E.164, such as +821012345678' })),
+    webhook: Type.Optional(
+      Type.Object({ url: Type.String({ minLength: 1, maxLength: 2048, pattern: '^https?://[^\\s]+$' }) }, closed),
+    ),
+  },
+  closed,
+);
+
+const Content = Type.Object(
+  {
+    subject: Type.Optional(Type.String({ maxLength: 998, pattern: NO_CONTROLS, description: 'One line (RFC 5322 sets 998)' })),
+    body: Type.String({ minLength: 1, maxLength: 131_072, description: 'Plain text' }),
+    html: Type.Optional(Type.String({ maxLength: 131_072 })),
+  },
+  closed,
+);
+
+const Metadata = Type.Record(Type.String({ minLength: 1, maxLength: 64 }), Type.String({ maxLength: 512 }), {
+  maxProperties: 32,
+  description: 'Yours: kept and given back, never read',
+});
+
+const fields = {
+  recipient: Recipient,
+  channels: Type.Array(oneOf(CHANNELS), { minItems: 1, maxItems: CHANNELS.length, uniqueItems: true }),
+  content: Type.Optional(Content),
+  template: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$' })),
+  data: Type.Optional(Type.Object({}, { additionalProperties: true, maxProperties: 256 })),
+  locale: Type.Optional(Type.String({ maxLength: 35, pattern: '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$', description: 'BCP 47' })),
+  priority: Type.Optional(oneOf(PRIORITIES)),
+  sendAt: Type.Optional(Type.String({ format: 'date-time', maxLength: 40 })),
+  expiresAt: Type.Optional(Type.String({ format: 'date-time', maxLength: 40 })),
+  orderingKey: Type.Optional(OrderingKey),
+  category: Type.Optional(Type.String({ minLength: 1, maxLength: 64, pattern: NO_CONTROLS })),
+  metadata: Type.Optional(Metadata),
+} satisfies Record<string, TSchema>;
+
+/** The body of POST /v1/notifications. Closed: a misspelt field is an error, not a setting that silently does nothing. */
+export const NotificationRequest = contract(Type.Object(fields, { ...closed, title: 'NotificationRequest' }));
+export type NotificationRequest = Static<typeof NotificationRequest.schema>;
+
+/**
+ * The record that a request becomes, on one of the request topics. Open: a consumer of today must read the record of a
+ * newer producer (docs/adr/0003).
+ */
+export const NotificationRequested = contract(
+  Type.Object(
+    {
+      ...fields,
+      recipient: Type.Object({ ...Recipient.properties }, { additionalProperties: true }),
+      id: Type.String({ format: 'uuid' }),
+      tenant: Type.String({ minLength: 1, maxLength: 64 }),
+      priority: oneOf(PRIORITIES),
+      acceptedAt: Type.String({ format: 'date-time' }),
+      apiKeyId: Type.String({ minLength: 1, maxLength: 128 }),
+    },
+    { additionalProperties: true, title: 'NotificationRequested' },
+  ),
+);
+export type NotificationRequested = Static<typeof NotificationRequested.schema>;
+
+/** A cancellation, on the commands topic. It wins over its request even when it overtakes it. */
+export const CancelRequested = contract(
+  Type.Object(
+    {
+      notificationId: Type.String({ format: 'uuid' }),
+      tenant: Type.String({ minLength: 1, maxLength: 64 }),
+      requestedAt: Type.String({ format: 'date-time' }),
+      apiKeyId: Type.String({ minLength: 1, maxLength: 128 }),
+    },
+    { additionalProperties: true, title: 'CancelRequested' },
+  ),
+);
+export type CancelRequested = Static<typeof CancelRequested.schema>;
