@@ -62,7 +62,8 @@ export const text = setting((value) => value);
 export const port = setting((value) => whole(value, 1, 65_535));
 export const integer = (min: number, max: number) => setting((value) => whole(value, min, max));
 export const flag = setting((value) => choose(value, ['true', 'false']) === 'true');
-export const oneOf = <const T extends readonly string[]>(values: T) => setting((value): T[number] => choose(value, values));
+export const oneOf = <const T extends readonly string[]>(values: T) =>
+  setting((value): T[number] => choose(value, values));
 export const matching = (pattern: RegExp, what: string) =>
   setting((value) => {
     if (!pattern.test(value)) throw new Error(`must be ${what}`);
@@ -73,12 +74,14 @@ export const list = <T>(item: Setting<T>) => setting((value) => items(value).map
 /** `host:port` pairs, comma-separated. */
 export const brokers = setting((value) => {
   const pairs = items(value);
-  for (const pair of pairs) if (!/^[^\s:/]+:\d{1,5}$/.test(pair)) throw new Error('must be host:port pairs, comma-separated');
+  for (const pair of pairs)
+    if (!/^[^\s:/]+:\d{1,5}$/.test(pair)) throw new Error('must be host:port pairs, comma-separated');
   if (pairs.length === 0) throw new Error('must name at least one broker');
   return pairs;
 });
 /** A duration such as 250ms, 5s, 2m, 6h, 7d; the value is in milliseconds. */
-export const duration = (minMs = 0, maxMs = 10 * 365 * 86_400_000) => setting((value) => milliseconds(value, minMs, maxMs));
+export const duration = (minMs = 0, maxMs = 10 * 365 * 86_400_000) =>
+  setting((value) => milliseconds(value, minMs, maxMs));
 /** A number of bytes, optionally with KB, MB or GB (powers of 1024). */
 export const bytes = (min: number, max: number) =>
   setting((value) => {

@@ -1,12 +1,28 @@
-import { brokers, bytes, flag, integer, oneOf, optional, port, secret, text, url, matching, type Setting } from './settings.js';
+import {
+  brokers,
+  bytes,
+  flag,
+  integer,
+  oneOf,
+  optional,
+  port,
+  secret,
+  text,
+  url,
+  matching,
+  type Setting,
+} from './settings.js';
 
 /** Settings that every service has: where Kafka and its database are, how it is watched. */
 export const KAFKA_SETTINGS = {
   KAFKA_BROKERS: brokers('the bootstrap brokers, host:port, comma-separated', '127.0.0.1:9092'),
-  KAFKA_TOPIC_PREFIX: matching(/^[A-Za-z0-9._-]{0,100}$/, 'letters, digits, dots, dashes and underscores')('goes before every topic name', ''),
+  KAFKA_TOPIC_PREFIX: matching(/^[A-Za-z0-9._-]{0,100}$/, 'letters, digits, dots, dashes and underscores')(
+    'goes before every topic name',
+    '',
+  ),
   KAFKA_SSL: flag('talk TLS to the brokers', 'false'),
   KAFKA_SSL_CA_FILE: optional(text('a PEM file with the authorities to trust')),
-  KAFKA_SSL_CERT_FILE: optional(text('a PEM file with this client\'s certificate')),
+  KAFKA_SSL_CERT_FILE: optional(text("a PEM file with this client's certificate")),
   KAFKA_SSL_KEY_FILE: optional(text('a PEM file with the key of that certificate')),
   KAFKA_SASL_MECHANISM: optional(oneOf(['plain', 'scram-sha-256', 'scram-sha-512'])('how to log in')),
   KAFKA_SASL_USERNAME: optional(text('who logs in')),
@@ -26,14 +42,20 @@ export const PRODUCER_SETTINGS = {
 
 export const databaseSettings = (service: string) => ({
   DATABASE_URL: secret(
-    url('postgres:', 'postgresql:')(`${service}'s database`, `postgres://bongsu_${service}:bongsu_${service}@127.0.0.1:15432/bongsu`),
+    url('postgres:', 'postgresql:')(
+      `${service}'s database`,
+      `postgres://bongsu_${service}:bongsu_${service}@127.0.0.1:15432/bongsu`,
+    ),
   ),
   DATABASE_POOL: integer(2, 200)('the most connections to the database', '10'),
 });
 
 export const observabilitySettings = (managementPort: number) => ({
   MANAGEMENT_PORT: port('health and metrics', String(managementPort)),
-  LOG_LEVEL: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])('the least severe line that is logged', 'info'),
+  LOG_LEVEL: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])(
+    'the least severe line that is logged',
+    'info',
+  ),
   OTEL_EXPORTER_OTLP_ENDPOINT: optional(url('http:', 'https:')('where traces go')),
 });
 

@@ -19,7 +19,11 @@ export const ERRORS = {
   rate_limited: { status: 429, title: 'Too many requests', retryable: true },
   internal_error: { status: 500, title: 'Something went wrong on our side', retryable: true },
   kafka_unavailable: { status: 503, title: 'Kafka does not acknowledge at the moment', retryable: true },
-  producer_buffer_full: { status: 503, title: 'More requests wait for Kafka than memory is set aside for', retryable: true },
+  producer_buffer_full: {
+    status: 503,
+    title: 'More requests wait for Kafka than memory is set aside for',
+    retryable: true,
+  },
   database_unavailable: { status: 503, title: 'The database does not answer at the moment', retryable: true },
   read_model_behind: { status: 503, title: 'The read model has not caught up yet', retryable: true },
   shutting_down: { status: 503, title: 'The service is shutting down', retryable: true },

@@ -6,7 +6,8 @@ import { contract } from '../schema/schema.js';
 export const SCOPES = ['notifications:write', 'notifications:read', 'audit:read', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
 
-export const allows = (held: readonly Scope[], needed: Scope): boolean => held.includes('admin') || held.includes(needed);
+export const allows = (held: readonly Scope[], needed: Scope): boolean =>
+  held.includes('admin') || held.includes(needed);
 
 /** The one form in which a key is stored or published. A plain hash is enough: the key is 256 random bits, not a password. */
 export const hashApiKey = (key: string): string => hash('sha256', key, 'hex');
@@ -15,7 +16,11 @@ export const hashApiKey = (key: string): string => hash('sha256', key, 'hex');
 export const API_KEY_PATTERN = '^[A-Za-z0-9_-]{32,256}$';
 
 /** Who the key of `BOOTSTRAP_API_KEY` is. */
-export const BOOTSTRAP_IDENTITY = { id: 'bootstrap', tenant: 'default', scopes: ['admin'] as readonly Scope[] } as const;
+export const BOOTSTRAP_IDENTITY = {
+  id: 'bootstrap',
+  tenant: 'default',
+  scopes: ['admin'] as readonly Scope[],
+} as const;
 
 export const AccessKeyChanged = contract(
   Type.Object(

@@ -74,14 +74,16 @@ export function decodeEvent(topic: TopicDeclaration, raw: RawRecord): EventRecor
   if (!raw.value) throw new BongsuError('record_value_missing');
   const attributes = new Map<string, string>();
   for (const [name, value] of raw.headers) {
-    if (value.length <= MAX_ATTRIBUTE && (name.startsWith('ce_') || name === 'traceparent')) attributes.set(name, value.toString('utf8'));
+    if (value.length <= MAX_ATTRIBUTE && (name.startsWith('ce_') || name === 'traceparent'))
+      attributes.set(name, value.toString('utf8'));
   }
   const attribute = (name: string): string => {
     const value = attributes.get(name);
     if (!value) throw new BongsuError('record_headers_invalid', `Header ${name} is missing`);
     return value;
   };
-  if (attribute('ce_specversion') !== '1.0') throw new BongsuError('record_headers_invalid', 'Header ce_specversion must be 1.0');
+  if (attribute('ce_specversion') !== '1.0')
+    throw new BongsuError('record_headers_invalid', 'Header ce_specversion must be 1.0');
   const type = attribute('ce_type');
   const contract = topic.events.get(type);
   if (!contract) throw new BongsuError('record_type_unknown', `Type ${type.slice(0, 100)} is not one of ${topic.name}`);

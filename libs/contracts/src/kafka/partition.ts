@@ -34,7 +34,8 @@ export type PinnedKeys = ReadonlyMap<string, number>;
  */
 export function partitionFor(key: string, partitions: number, pinned?: PinnedKeys): number {
   if (key === '') throw new RangeError('Need message key');
-  if (!Number.isInteger(partitions) || partitions < 1) throw new RangeError(`partitions must be at least 1, got ${partitions}`);
+  if (!Number.isInteger(partitions) || partitions < 1)
+    throw new RangeError(`partitions must be at least 1, got ${partitions}`);
   const pin = pinned?.get(key);
   if (pin !== undefined && pin < partitions) return pin;
   return (murmur2(Buffer.from(key)) & 0x7fffffff) % partitions;

@@ -2,7 +2,8 @@ import { Type, type Static } from 'typebox';
 import { contract } from '../schema/schema.js';
 import { CHANNELS, DELIVERY_STATUSES } from './status.js';
 
-const oneOf = <const T extends readonly string[]>(values: T) => Type.Unsafe<T[number]>({ type: 'string', enum: values });
+const oneOf = <const T extends readonly string[]>(values: T) =>
+  Type.Unsafe<T[number]>({ type: 'string', enum: values });
 const open = { additionalProperties: true } as const;
 
 /** How one call of a provider ended. */
@@ -10,7 +11,10 @@ export const ATTEMPT_OUTCOMES = ['done', 'retry', 'reject'] as const;
 
 const AttemptError = Type.Object(
   {
-    code: Type.String({ maxLength: 64, description: 'Stable, such as http_503, smtp_550, timeout, connection_refused' }),
+    code: Type.String({
+      maxLength: 64,
+      description: 'Stable, such as http_503, smtp_550, timeout, connection_refused',
+    }),
     message: Type.String({ maxLength: 1000, description: 'For people; never holds a secret' }),
   },
   open,
@@ -42,7 +46,10 @@ export const DeliveryFact = contract(
       deliveryId: Type.String({ format: 'uuid' }),
       channel: oneOf(CHANNELS),
       status: oneOf(DELIVERY_STATUSES),
-      version: Type.Integer({ minimum: 1, description: 'Grows with each fact of a delivery; the highest is the truth' }),
+      version: Type.Integer({
+        minimum: 1,
+        description: 'Grows with each fact of a delivery; the highest is the truth',
+      }),
       at: Type.String({ format: 'date-time' }),
       attempt: Type.Optional(Attempt),
       nextAttemptAt: Type.Optional(Type.String({ format: 'date-time' })),

@@ -21,7 +21,9 @@ const Recipient = Type.Object(
   {
     id: RecipientId,
     email: Type.Optional(Type.String({ maxLength: 320, format: 'email', pattern: NO_CONTROLS })),
-    phone: Type.Optional(Type.String({ pattern: '^\\+[1-9][0-9]{6,14}$', description: 'E.164, such as +821012345678' })),
+    phone: Type.Optional(
+      Type.String({ pattern: '^\\+[1-9][0-9]{6,14}$', description: 'E.164, such as +821012345678' }),
+    ),
     webhook: Type.Optional(
       Type.Object({ url: Type.String({ minLength: 1, maxLength: 2048, pattern: '^https?://[^\\s]+$' }) }, closed),
     ),
@@ -31,7 +33,9 @@ const Recipient = Type.Object(
 
 const Content = Type.Object(
   {
-    subject: Type.Optional(Type.String({ maxLength: 998, pattern: NO_CONTROLS, description: 'One line (RFC 5322 sets 998)' })),
+    subject: Type.Optional(
+      Type.String({ maxLength: 998, pattern: NO_CONTROLS, description: 'One line (RFC 5322 sets 998)' }),
+    ),
     body: Type.String({ minLength: 1, maxLength: 131_072, description: 'Plain text' }),
     html: Type.Optional(Type.String({ maxLength: 131_072 })),
   },
@@ -49,7 +53,9 @@ const fields = {
   content: Type.Optional(Content),
   template: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$' })),
   data: Type.Optional(Type.Object({}, { additionalProperties: true, maxProperties: 256 })),
-  locale: Type.Optional(Type.String({ maxLength: 35, pattern: '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$', description: 'BCP 47' })),
+  locale: Type.Optional(
+    Type.String({ maxLength: 35, pattern: '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$', description: 'BCP 47' }),
+  ),
   priority: Type.Optional(oneOf(PRIORITIES)),
   sendAt: Type.Optional(Type.String({ format: 'date-time', maxLength: 40 })),
   expiresAt: Type.Optional(Type.String({ format: 'date-time', maxLength: 40 })),

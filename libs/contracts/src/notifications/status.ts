@@ -50,7 +50,8 @@ export function notificationStatus(deliveries: readonly DeliveryStatus[]): Notif
     return deliveries.every((status) => status === 'deferred') ? 'scheduled' : 'in_progress';
   }
   const some = (...wanted: DeliveryStatus[]): boolean => deliveries.some((status) => wanted.includes(status));
-  if (some('delivered')) return deliveries.every((status) => status === 'delivered') ? 'delivered' : 'partially_delivered';
+  if (some('delivered'))
+    return deliveries.every((status) => status === 'delivered') ? 'delivered' : 'partially_delivered';
   if (some('dead', 'rejected')) return 'failed';
   if (some('expired')) return 'expired';
   return some('cancelled') ? 'cancelled' : 'suppressed';

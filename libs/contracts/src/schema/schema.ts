@@ -74,14 +74,20 @@ export function contract<T extends TSchema>(schema: T): Contract<T> {
 function describe(error: ErrorObject): Violation {
   const params = error.params as Record<string, unknown>;
   if (error.keyword === 'required') {
-    return { pointer: `${error.instancePath}/${escapeSegment(String(params['missingProperty']))}`, detail: 'is required' };
+    return {
+      pointer: `${error.instancePath}/${escapeSegment(String(params['missingProperty']))}`,
+      detail: 'is required',
+    };
   }
   if (error.keyword === 'additionalProperties') {
     const field = String(params['additionalProperty']);
     return { pointer: `${error.instancePath}/${escapeSegment(field.slice(0, 100))}`, detail: 'is not a known field' };
   }
   if (error.keyword === 'enum') {
-    return { pointer: error.instancePath, detail: `must be one of ${(params['allowedValues'] as unknown[]).join(', ')}` };
+    return {
+      pointer: error.instancePath,
+      detail: `must be one of ${(params['allowedValues'] as unknown[]).join(', ')}`,
+    };
   }
   return { pointer: error.instancePath, detail: error.message ?? `violates ${error.keyword}` };
 }

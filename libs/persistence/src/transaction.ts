@@ -1,0 +1,66 @@
+import type { PoolClient } from 'pg';
+import type { DataSource } from 'typeorm';
+import { poolOf } from './data-source.js';
+
+/** A statement with a name is prepared once per connection and then only bound: for the hot paths. */
+export interface Statement {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** An open transaction. It is passed on visibly: what takes a Tx belongs to its caller's transaction. */
+export interface Tx {
+  query<R = unknown>(sql: string | Statement, values?: readonly unknown[]): Promise<R[]>;
+}
+
+/** A Tx together with the number of rows that the last statement changed is rarely needed; RETURNING serves instead. */
+const onClient = (client: PoolClient): Tx => ({
+  async query<R>(sql: string | Statement, values: readonly unknown[] = []): Promise<R[]> {
+    const result =
+      typeof sql === 'string'
+        ? await client.query(sql, values as unknown[])
+        : await client.query({ name: sql.name, text: sql.text, values: values as unknown[] });
+    return result.rows as R[];
+  },
+});
+
+/**
+ * Runs `work` in one transaction (READ COMMITTED) and commits, or rolls back and rethrows. Nothing is retried here: the
+ * caller knows whether its work may run again.
+ */
+export async function transaction<T>(dataSource: DataSource, work: (tx: Tx) => Promise<T>): Promise<T> {
+  const client = await poolOf(dataSource).connect();
+  // Without a listener, a connection that breaks while it is checked out would bring down the process.
+  client.on('error', ignore);
+  let broken: Error | undefined;
+  try {
+    await client.query('BEGIN');
+    const result = await work(onClient(client));
+    await client.query('COMMIT');
+    return result;
+  } catch (error) {
+    await client.query('ROLLBACK').catch((rollback: unknown) => {
+      broken = rollback instanceof Error ? rollback : new Error(String(rollback));
+    });
+    throw error;
+  } finally {
+    client.off('error', ignore);
+    client.release(broken);
+  }
+}
+
+/** One statement in a transaction of its own. */
+export async function query<R = unknown>(
+  dataSource: DataSource,
+  sql: string | Statement,
+  values: readonly unknown[] = [],
+): Promise<R[]> {
+  const pool = poolOf(dataSource);
+  const result =
+    typeof sql === 'string'
+      ? await pool.query(sql, values as unknown[])
+      : await pool.query({ name: sql.name, text: sql.text, values: values as unknown[] });
+  return result.rows as R[];
+}
+
+function ignore(): void {}
