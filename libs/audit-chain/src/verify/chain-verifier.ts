@@ -1,0 +1,187 @@
+import { ALL_TOPICS } from '@bongsu/contracts';
+import type { Labels } from '../labels.js';
+import { labelsOf, tenantFitsKey } from '../labels.js';
+import { chainName, digestPayload, GENESIS, hashRecord, SALT_BYTES, type HashedRecord } from '../record.js';
+
+/** A record as the store (or an export) has it. */
+export interface StoredRecord extends HashedRecord, Labels {
+  readonly epoch: number;
+  readonly hash: Buffer;
+  readonly payload: Buffer | null;
+  /** Null when the payload was erased. */
+  readonly salt: Buffer | null;
+}
+
+/** Where a chain ends, as the store has it. */
+export interface ChainHead {
+  readonly topic: string;
+  readonly partition: number;
+  /** The sequence of the last record, which is the number of records. */
+  readonly sequence: bigint;
+  readonly hash: Buffer;
+  /** The offset after that of the last record: what comes below it was recorded before. */
+  readonly nextOffset: bigint;
+  /** How often the offsets of the partition began again: its topic was deleted and made anew. */
+  readonly epoch: number;
+}
+
+/** Something to say about a place in a chain. */
+export interface Finding {
+  readonly chain: string;
+  readonly sequence: number;
+  readonly what: string;
+}
+
+/** The most findings kept per chain: a store that was damaged all over must not fill memory with the list of it. */
+const MAX_FINDINGS = 100;
+
+/**
+ * Checks one chain, record by record in the order of their sequence: every hash computed again, the sequence without
+ * gaps, the labels as the record says, and the head at its end. Findings name the first place and each further one that
+ * does not merely follow from it: after a bad record the check goes on from what the store has.
+ */
+export class ChainVerifier {
+  readonly chain: string;
+  readonly problems: Finding[] = [];
+  /** What does not break the chain, yet somebody should know: records that Kafka had deleted before they were read. */
+  readonly notices: Finding[] = [];
+  /** Records seen. */
+  records = 0;
+  /** All problems, also those beyond what is kept. */
+  problemCount = 0;
+
+  private readonly head: ChainHead | undefined;
+  private readonly compacted: boolean;
+  private expected = 1n;
+  /** Undefined after a missing or bad place: what was there cannot be told, so nothing is compared with it. */
+  private previous: Buffer | undefined = GENESIS;
+  private lastOffset: bigint | undefined = -1n;
+  private epoch = 0;
+
+  constructor(topic: string, partition: number, head: ChainHead | undefined) {
+    this.chain = chainName(topic, partition);
+    this.head = head;
+    this.compacted = ALL_TOPICS.some(({ name, cleanup }) => name === topic && cleanup === 'compact');
+  }
+
+  next(record: StoredRecord): void {
+    this.records++;
+    if (!this.head && this.records === 1)
+      this.problem(record.sequence, 'there are records, but the chain is not listed');
+    if (!this.inSequence(record)) return;
+    const sound = this.hashHolds(record);
+    this.payloadHolds(record);
+    this.labelsHold(record);
+    if (sound) this.offsetFollows(record);
+    this.previous = record.hash;
+    this.lastOffset = sound ? record.offset : undefined;
+  }
+
+  /** To be called after the last record. */
+  end(): void {
+    const { head } = this;
+    if (!head) return;
+    const last = this.expected - 1n;
+    if (head.sequence > last) {
+      this.problem(
+        this.expected,
+        `${span(this.expected, head.sequence)} missing at the end: the chain's head is #${head.sequence}`,
+      );
+      return;
+    }
+    if (head.sequence < last) return; // said in `inSequence`, at the first record after the head
+    if (this.previous && !head.hash.equals(this.previous)) {
+      this.problem(last, "the chain's head has another hash than its last record");
+    }
+    if (this.lastOffset !== undefined && head.nextOffset !== this.lastOffset + 1n) {
+      this.problem(
+        last,
+        `the chain's head expects offset ${head.nextOffset} next, its last record has ${this.lastOffset}`,
+      );
+    }
+    if (this.lastOffset !== undefined && head.epoch !== this.epoch) {
+      this.problem(last, `the chain's head is in epoch ${head.epoch}, its last record in ${this.epoch}`);
+    }
+  }
+
+  /** False when the record takes a place that is taken already; the chain then goes on without it. */
+  private inSequence({ sequence }: StoredRecord): boolean {
+    if (sequence < this.expected) {
+      this.problem(
+        sequence,
+        this.records === 1 ? 'no chain begins before #1' : 'there is more than one record in this place',
+      );
+      return false;
+    }
+    if (sequence > this.expected) {
+      this.problem(this.expected, `${span(this.expected, sequence - 1n)} missing`);
+      this.previous = undefined;
+      this.lastOffset = undefined;
+    }
+    if (this.head && sequence > this.head.sequence && this.expected <= this.head.sequence + 1n) {
+      this.problem(sequence, `the record comes after the chain's head (#${this.head.sequence})`);
+    }
+    this.expected = sequence + 1n;
+    return true;
+  }
+
+  private hashHolds(record: StoredRecord): boolean {
+    if (!this.previous || hashRecord(record, this.previous).equals(record.hash)) return true;
+    this.problem(
+      record.sequence,
+      'the hash does not match: the record (its hash, offset, timestamp, key, headers or payload digest) or the one before was changed',
+    );
+    return false;
+  }
+
+  private payloadHolds({ sequence, payload, salt, payloadDigest }: StoredRecord): void {
+    if (salt === null) {
+      if (payload !== null) this.problem(sequence, 'the payload has lost its salt, without which it cannot be checked');
+    } else if (salt.length !== SALT_BYTES || !digestPayload(salt, payload).equals(payloadDigest)) {
+      this.problem(sequence, 'the payload or its salt was changed: they do not match the payload digest');
+    }
+  }
+
+  private labelsHold(record: StoredRecord): void {
+    const erased = record.salt === null;
+    const derived = labelsOf(record.headers, record.payload);
+    for (const name of ['eventId', 'type', 'subject', 'tenant', 'recipient'] as const) {
+      if (record[name] === derived[name]) continue;
+      // What was read off an erased payload cannot be derived again; of a tenant, the key still tells.
+      if (erased && name === 'tenant' && tenantFitsKey(record.tenant, record.key)) continue;
+      this.problem(record.sequence, `the column "${name}" does not say what the record says`);
+    }
+  }
+
+  private offsetFollows({ sequence, offset, epoch }: StoredRecord): void {
+    if (this.lastOffset === undefined) {
+      this.epoch = epoch;
+      return;
+    }
+    const began = offset <= this.lastOffset;
+    const expected = began ? this.epoch + 1 : this.epoch;
+    if (epoch !== expected) this.problem(sequence, `the epoch is ${epoch}, by the offsets it must be ${expected}`);
+    if (began)
+      this.notice(sequence, `offsets began again at ${offset} after ${this.lastOffset}: the topic was made anew`);
+    else if (!this.compacted && offset > this.lastOffset + 1n) {
+      this.notice(
+        sequence,
+        `offsets ${this.lastOffset + 1n} to ${offset - 1n} were gone from Kafka before they could be recorded`,
+      );
+    }
+    this.epoch = expected;
+  }
+
+  private problem(sequence: bigint, what: string): void {
+    this.problemCount++;
+    if (this.problems.length < MAX_FINDINGS)
+      this.problems.push({ chain: this.chain, sequence: Number(sequence), what });
+  }
+
+  private notice(sequence: bigint, what: string): void {
+    if (this.notices.length < MAX_FINDINGS) this.notices.push({ chain: this.chain, sequence: Number(sequence), what });
+  }
+}
+
+const span = (from: bigint, to: bigint): string =>
+  from === to ? `record #${from} is` : `records #${from} to #${to} are`;
