@@ -1,0 +1,107 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CommandFailure, EXIT, type ExitCode } from '../command-line/exit.js';
+import { printable, type Output } from '../command-line/output.js';
+import { call } from '../http/client.js';
+import type { Endpoint } from '../settings.js';
+import { described, exitCodeOf, isOver, type Notification } from './notification.js';
+
+const EVERY_MS = 400;
+/** How long the API may be away (a restart, a deployment) before following it is given up. */
+const PATIENCE_MS = 60_000;
+
+/** One event of a notification's life; fields beside these are shown by --json. */
+export interface TimelineEntry {
+  readonly at: string;
+  readonly type: string;
+  readonly channel?: string;
+  readonly status?: string;
+  readonly reason?: string;
+  readonly nextAttemptAt?: string | null;
+  readonly attempt?: {
+    readonly number: number;
+    readonly durationMs: number;
+    readonly provider?: string;
+    readonly error?: { readonly code: string; readonly message: string } | null;
+  } | null;
+}
+
+/** Prints every entry of the timeline once, in order, as it appears; ends when the notification has ended. */
+export async function follow(
+  endpoint: Endpoint,
+  id: string,
+  timeoutMs: number | undefined,
+  output: Output,
+): Promise<ExitCode> {
+  const deadline = timeoutMs === undefined ? Number.POSITIVE_INFINITY : Date.now() + timeoutMs;
+  const timeline = new Timeline(endpoint, id);
+  let lastAnswer: number | undefined;
+  for (;;) {
+    try {
+      // Status first: when it says "ended", the timeline read after it has the ending in it.
+      const { body: notification } = await call<Notification>(endpoint, {
+        path: `/v1/notifications/${id}`,
+        timeoutMs: 10_000,
+      });
+      for (const entry of await timeline.news()) output.result(entry, line(entry));
+      lastAnswer = Date.now();
+      if (isOver(notification.status)) {
+        if (!output.json) output.note(described(notification));
+        return exitCodeOf(notification);
+      }
+    } catch (error) {
+      // The first answer must come at once (a wrong address or key is not worth a minute); later an outage is waited out.
+      const away = error instanceof CommandFailure && error.exitCode === EXIT.unreachable;
+      if (!away || lastAnswer === undefined || Date.now() - lastAnswer > PATIENCE_MS) throw error;
+    }
+    if (Date.now() >= deadline)
+      throw new CommandFailure(EXIT.failed, `The notification has not ended within ${timeoutMs} ms`);
+    await sleep(EVERY_MS);
+  }
+}
+
+interface Page {
+  readonly data: readonly TimelineEntry[];
+  readonly nextCursor?: string | null;
+}
+
+/** A timeline that grows while it is read: complete pages are left behind, the last one is read again for what is new on it. */
+class Timeline {
+  private readonly endpoint: Endpoint;
+  private readonly path: string;
+  private cursor: string | undefined;
+  private seenOnPage = 0;
+
+  constructor(endpoint: Endpoint, id: string) {
+    this.endpoint = endpoint;
+    this.path = `/v1/notifications/${id}/timeline`;
+  }
+
+  async news(): Promise<TimelineEntry[]> {
+    const fresh: TimelineEntry[] = [];
+    for (;;) {
+      const { body } = await call<Page>(this.endpoint, {
+        path: this.path,
+        query: { limit: '100', cursor: this.cursor },
+        timeoutMs: 10_000,
+      });
+      fresh.push(...body.data.slice(this.seenOnPage));
+      this.seenOnPage = body.data.length;
+      if (!body.nextCursor) return fresh;
+      this.cursor = body.nextCursor;
+      this.seenOnPage = 0;
+    }
+  }
+}
+
+function line({ at, type, channel, status, attempt, reason, nextAttemptAt }: TimelineEntry): string {
+  const what = [channel ?? '', status ?? type.replace(/^bongsu\./, '')].filter(Boolean).join(' ');
+  const details = [
+    attempt
+      ? `attempt ${attempt.number}${attempt.provider ? ` by ${attempt.provider}` : ''}, ${Math.round(attempt.durationMs)} ms`
+      : '',
+    attempt?.error ? `${attempt.error.code}: ${attempt.error.message}` : '',
+    reason ?? '',
+    nextAttemptAt ? `next attempt ${nextAttemptAt}` : '',
+  ].filter(Boolean);
+  return printable(`${at}  ${what}${details.length > 0 ? `  (${details.join('; ')})` : ''}`);
+}
