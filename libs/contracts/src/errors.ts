@@ -16,6 +16,7 @@ export const ERRORS = {
   unsupported_media_type: { status: 415, title: 'The media type or encoding is not supported', retryable: false },
   validation_failed: { status: 422, title: 'The request is not valid', retryable: false },
   idempotency_key_reused: { status: 422, title: 'The Idempotency-Key was used with another body', retryable: false },
+  headers_too_large: { status: 431, title: 'The headers are too large', retryable: false },
   rate_limited: { status: 429, title: 'Too many requests', retryable: true },
   internal_error: { status: 500, title: 'Something went wrong on our side', retryable: true },
   kafka_unavailable: { status: 503, title: 'Kafka does not acknowledge at the moment', retryable: true },

@@ -1,0 +1,12 @@
+export * from './access/api-key.js';
+export * from './access/authentication.js';
+export * from './access/scope-guard.js';
+export * from './application.js';
+export * from './body/contract-pipe.js';
+export { NDJSON } from './body/parsers.js';
+export { parseJson } from './body/read-body.js';
+export * from './openapi.js';
+export * from './problems/problem.js';
+export type { Classify } from './problems/problem-filter.js';
+export * from './reading/cursor.js';
+export * from './reading/query-parameters.js';
