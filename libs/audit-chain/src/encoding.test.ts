@@ -7,6 +7,7 @@ const field = oneof({ weight: 5, arbitrary: bytes }, constant(null), constant(Bu
 const fields = array(field, { maxLength: 6 });
 const same = (a: readonly Field[], b: readonly Field[]): boolean =>
   a.length === b.length && a.every((each, i) => (each === null || b[i] === null ? each === b[i] : each.equals(b[i]!)));
+const parts = (...texts: string[]): Buffer => encodeFields(texts.map((text) => Buffer.from(text)));
 
 describe('encoding of fields', () => {
   it('gives back what was encoded, so that no two lists of fields are the same bytes', () => {
@@ -24,7 +25,6 @@ describe('encoding of fields', () => {
   });
 
   it('tells apart fields that only differ in where one ends', () => {
-    const parts = (...texts: string[]): Buffer => encodeFields(texts.map((text) => Buffer.from(text)));
     expect(parts('ab', 'c')).not.toEqual(parts('a', 'bc'));
     expect(parts('abc')).not.toEqual(parts('abc', ''));
   });

@@ -179,10 +179,8 @@ describe('a chain that was tampered with', () => {
 
   it('keeps the list of findings short and counts them all', () => {
     const { records, head } = chainOf(Array.from({ length: 500 }, (_, i) => BigInt(i)));
-    const verifier = verify(
-      records.map((record) => ({ ...record, type: 'x' })),
-      head,
-    );
+    for (const record of records) Object.assign(record, { type: 'x' });
+    const verifier = verify(records, head);
     expect(verifier.problems).toHaveLength(100);
     expect(verifier.problemCount).toBe(500);
   });
