@@ -25,6 +25,7 @@ export const ERRORS = {
     title: 'More requests wait for Kafka than memory is set aside for',
     retryable: true,
   },
+  topic_unknown: { status: 503, title: 'A topic is missing in Kafka; see topics apply', retryable: true },
   database_unavailable: { status: 503, title: 'The database does not answer at the moment', retryable: true },
   read_model_behind: { status: 503, title: 'The read model has not caught up yet', retryable: true },
   shutting_down: { status: 503, title: 'The service is shutting down', retryable: true },
