@@ -1,0 +1,97 @@
+import { GROUPS } from '@bongsu/contracts';
+import { KafkaBatchStrategy, KafkaProducer } from '@bongsu/kafka';
+import type { Logger } from '@bongsu/observability';
+import { connectAndMigrate, isInfrastructureError } from '@bongsu/persistence';
+import { Module, type DynamicModule } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { createProviders } from './channels/registry.js';
+import { notificationDataSource, preparePartitions } from './database/data-source.js';
+import { Engine } from './engine.js';
+import { CommandsController } from './intake/commands.controller.js';
+import { RequestsController } from './intake/requests.controller.js';
+import { ShardLostError } from './ledger/shards.js';
+import { Worker } from './ledger/workers.js';
+import type { NotificationSettings } from './settings.js';
+
+/** A deferred exit, so that tests and main decide what the end of the process means. */
+export type OnLeaseLost = () => void;
+
+@Module({})
+export class AppModule {
+  static for(settings: NotificationSettings, logger: Logger, onLeaseLost: OnLeaseLost): DynamicModule {
+    return {
+      module: AppModule,
+      controllers: [RequestsController, CommandsController],
+      providers: [
+        {
+          provide: DataSource,
+          useFactory: async () => {
+            const dataSource = notificationDataSource(settings.DATABASE_URL, settings.DATABASE_POOL);
+            await connectAndMigrate(dataSource, logger);
+            await preparePartitions(dataSource);
+            return dataSource;
+          },
+        },
+        {
+          provide: KafkaProducer,
+          useFactory: async () => {
+            const producer = new KafkaProducer({ settings, clientId: 'bongsu-notification', logger });
+            await producer.connect();
+            return producer;
+          },
+        },
+        {
+          provide: Worker,
+          inject: [DataSource],
+          useFactory: (dataSource: DataSource) => Worker.register(dataSource, settings.LEASE_TIME, logger),
+        },
+        {
+          provide: Engine,
+          inject: [DataSource, Worker, KafkaProducer],
+          useFactory: (dataSource: DataSource, worker: Worker, producer: KafkaProducer) =>
+            new Engine({
+              dataSource,
+              worker,
+              providers: createProviders(settings, logger),
+              send: (records) => producer.sendAll(records),
+              logger,
+              concurrency: settings.DISPATCH_CONCURRENCY,
+              providerTimeoutMs: settings.PROVIDER_TIMEOUT,
+              retrySchedule: settings.RETRY_SCHEDULE,
+              leaseMs: settings.LEASE_TIME,
+              capacity: settings.DISPATCH_CAPACITY,
+              pollMs: settings.CLAIM_INTERVAL,
+              onLeaseLost,
+            }),
+        },
+        {
+          provide: KafkaBatchStrategy,
+          inject: [Engine, KafkaProducer],
+          useFactory: (engine: Engine, producer: KafkaProducer) => intake(engine, producer, settings, logger),
+        },
+      ],
+    };
+  }
+}
+
+function intake(
+  engine: Engine,
+  producer: KafkaProducer,
+  settings: NotificationSettings,
+  logger: Logger,
+): KafkaBatchStrategy {
+  const strategy = new KafkaBatchStrategy({
+    group: GROUPS.notification,
+    settings,
+    clientId: 'bongsu-notification',
+    producer,
+    logger,
+    // A shard that another worker owns by now is like an outage: the group's rebalance is about to tell us too.
+    isInfrastructureError: (error) => error instanceof ShardLostError || isInfrastructureError(error),
+    // One key's lanes and commands must come to one process: it is what keeps its deliveries from overlapping.
+    coPartition: true,
+    onAssigned: (partitions) => void engine.assign([...new Set([...partitions.values()].flat())]),
+  });
+  engine.whenFull((full) => (full ? strategy.pause() : strategy.resume()));
+  return strategy;
+}

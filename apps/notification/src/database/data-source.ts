@@ -1,0 +1,31 @@
+import { createDataSource, ensurePartitions, query, transaction, type TimePartitioned } from '@bongsu/persistence';
+import type { DataSource } from 'typeorm';
+import { Ledger1795219200000 } from './migrations/1795219200000-ledger.js';
+
+const WEEK = 7 * 86_400_000;
+const DAY = 86_400_000;
+
+/** Partitions one week (the ledger) or one day (the outbox) long. */
+const PARTITIONED: readonly TimePartitioned[] = [
+  { table: 'notifications', by: 'id', everyMs: WEEK },
+  { table: 'deliveries', by: 'id', everyMs: WEEK },
+  { table: 'cancellations', by: 'id', everyMs: WEEK },
+  { table: 'outbox', by: 'timestamp', everyMs: DAY },
+];
+
+export const notificationDataSource = (url: string, poolSize: number): DataSource =>
+  createDataSource({ service: 'notification', url, poolSize, entities: [], migrations: [Ledger1795219200000] });
+
+/** Makes sure that the partitions of now and of the next days are there; to be called at start and every few hours. */
+export async function preparePartitions(dataSource: DataSource): Promise<void> {
+  for (const table of PARTITIONED) {
+    // The one before too: an id derived from an Idempotency-Key carries the start of its window.
+    await transaction(dataSource, (tx) => ensurePartitions(tx, table, Date.now() - table.everyMs, 3));
+  }
+}
+
+/** Rejects when the ledger does not answer: for the readiness check. */
+export async function ping(dataSource: DataSource): Promise<void> {
+  if (!dataSource.isInitialized) throw new Error('not connected yet');
+  await query(dataSource, 'SELECT 1');
+}

@@ -1,0 +1,213 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { hasEnded, type CancelRequested, type OutgoingRecord } from '@bongsu/contracts';
+import type { Logger } from '@bongsu/observability';
+import { OutboxRelay } from '@bongsu/persistence';
+import type { DataSource } from 'typeorm';
+import type { ProviderRegistry } from './channels/provider.js';
+import { Claimer } from './dispatch/claimer.js';
+import { Dispatcher } from './dispatch/dispatcher.js';
+import { deliveriesTotal, endToEnd } from './dispatch/metrics.js';
+import type { LeasedDelivery } from './ledger/delivery.js';
+import { Ledger, type AcceptedRequest, type Settlement } from './ledger/ledger.js';
+import { Shards } from './ledger/shards.js';
+import { Worker, reapDeadWorkers } from './ledger/workers.js';
+import { factRecord } from './settle/facts.js';
+import { Settler } from './settle/settler.js';
+import type { Decision } from './settle/decide.js';
+
+export interface EngineOptions {
+  readonly dataSource: DataSource;
+  readonly worker: Worker;
+  readonly providers: ProviderRegistry;
+  readonly send: (records: OutgoingRecord[]) => Promise<unknown>;
+  readonly logger: Logger;
+  readonly concurrency: number;
+  readonly providerTimeoutMs: number;
+  readonly retrySchedule: readonly number[];
+  readonly leaseMs: number;
+  readonly capacity: number;
+  readonly pollMs: number;
+  /** Another process has taken this one for dead. */
+  readonly onLeaseLost: () => void;
+}
+
+/**
+ * The delivery engine: ledger, dispatcher, settler and relay put together. It is driven by intake (what Kafka brings) and by
+ * the claimer (what the ledger holds).
+ */
+export class Engine {
+  readonly shards: Shards;
+  readonly #options: EngineOptions;
+  readonly #ledger: Ledger;
+  readonly #dispatcher: Dispatcher;
+  readonly #settler: Settler;
+  readonly #claimer: Claimer;
+  readonly #relay: OutboxRelay;
+  #reaper: NodeJS.Timeout | undefined;
+  #full = false;
+  #onPressure: (full: boolean) => void = () => {};
+  #assigned: readonly number[] = [];
+
+  constructor(options: EngineOptions) {
+    const { dataSource, worker, logger } = options;
+    this.#options = options;
+    this.shards = new Shards(dataSource, worker.id);
+    this.#ledger = new Ledger(dataSource, worker, this.shards);
+    this.#settler = new Settler(
+      this.#ledger,
+      {
+        onCommitted: (settlements) => this.#committed(settlements),
+        onWoken: (deliveries) => this.#dispatcher.add(deliveries),
+        onLeaseLost: options.onLeaseLost,
+      },
+      logger,
+    );
+    this.#dispatcher = new Dispatcher({
+      providers: (channel) => options.providers.of(channel),
+      concurrency: options.concurrency,
+      providerTimeoutMs: options.providerTimeoutMs,
+      retrySchedule: options.retrySchedule,
+      mayStart: () => worker.mayStart,
+      onDecided: (delivery, decision) => this.#settler.add(toSettlement(delivery, decision)),
+      logger,
+    });
+    this.#claimer = new Claimer({
+      ledger: this.#ledger,
+      shards: this.shards,
+      dispatcher: this.#dispatcher,
+      logger,
+      capacity: options.capacity,
+      pollMs: options.pollMs,
+    });
+    this.#relay = new OutboxRelay({ dataSource, stream: worker.stream, send: options.send, logger });
+  }
+
+  get ledger(): Ledger {
+    return this.#ledger;
+  }
+
+  start(): void {
+    this.#options.worker.start(this.#options.onLeaseLost);
+    this.#relay.start();
+    this.#claimer.start();
+    this.#scheduleReaper();
+  }
+
+  /** Takes in one Kafka batch of a shard; resolves when it is in the ledger. */
+  async takeIn(shard: number, batch: readonly AcceptedRequest[]): Promise<void> {
+    await this.shards.exclusively(shard, async () => {
+      const started = await this.#ledger.takeIn(shard, batch, !this.shards.isCatchingUp(shard));
+      this.#dispatcher.add(started);
+    });
+    this.#measurePressure();
+  }
+
+  async cancel(shard: number, commands: readonly CancelRequested[]): Promise<void> {
+    await this.shards.exclusively(shard, async () => {
+      this.#dispatcher.cancel(commands.map(({ notificationId }) => notificationId));
+      const woken = await this.#ledger.cancel(shard, commands, cancelledFact);
+      this.#dispatcher.add(woken);
+    });
+    this.#relay.notify();
+  }
+
+  /** `listener` is called when memory is full, and again when there is room. */
+  whenFull(listener: (full: boolean) => void): void {
+    this.#onPressure = listener;
+  }
+
+  /**
+   * The group gave this member these shards: take them over, and lose those it had and has no longer. Goes on trying while
+   * the database is away, until a newer assignment replaces this one.
+   */
+  async assign(assigned: readonly number[]): Promise<void> {
+    this.#assigned = assigned;
+    for (let delayMs = 100; this.#assigned === assigned; delayMs = Math.min(delayMs * 2, 5000)) {
+      try {
+        for (const shard of this.shards.owned.filter((owned) => !assigned.includes(owned))) await this.#lose(shard);
+        for (const shard of assigned) await this.shards.exclusively(shard, () => Promise.resolve());
+        return;
+      } catch (error) {
+        this.#options.logger.warn({ err: error }, `Shards could not be taken over: trying again in ${delayMs} ms`);
+        await sleep(delayMs);
+      }
+    }
+  }
+
+  async #lose(shard: number): Promise<void> {
+    this.shards.lose(shard);
+    await this.#ledger.giveBack(this.#dispatcher.remove(shard).map(({ id }) => id));
+  }
+
+  /**
+   * Stops in the order that loses nothing: nothing new, calls finish, outcomes are written, leases go back, facts are sent,
+   * the worker leaves. What the deadline cuts off is picked up by others or after the next start.
+   */
+  async stop(deadlineMs: number): Promise<void> {
+    clearTimeout(this.#reaper);
+    await this.#claimer.stop();
+    const waiting = await this.#dispatcher.stop(deadlineMs);
+    await this.#settler.drained();
+    await this.#ledger.giveBack(waiting.map(({ id }) => id));
+    await this.#relay.stop();
+    await this.#options.worker.leave();
+  }
+
+  #committed(settlements: readonly Settlement[]): void {
+    this.#relay.notify();
+    for (const { delivery, status, ended } of settlements) {
+      if (!ended) continue;
+      deliveriesTotal.inc({ channel: delivery.channel, result: status });
+      if (status !== 'delivered') continue;
+      const seconds = (Date.now() - Date.parse(delivery.request.acceptedAt)) / 1000;
+      endToEnd.observe({ channel: delivery.channel, priority: delivery.priority }, Math.max(0, seconds));
+    }
+    this.#measurePressure();
+  }
+
+  /** Above the capacity intake pauses; below half of it, it goes on. Outcomes not written yet count: they are memory too. */
+  #measurePressure(): void {
+    const held = this.#dispatcher.size + this.#settler.unsettled;
+    const full = this.#full ? held > this.#options.capacity / 2 : held >= this.#options.capacity;
+    if (full === this.#full) return;
+    this.#full = full;
+    this.#onPressure(full);
+  }
+
+  #scheduleReaper(): void {
+    const { dataSource, worker, send, logger, leaseMs } = this.#options;
+    this.#reaper = setTimeout(() => {
+      reapDeadWorkers(dataSource, worker.id, send, logger)
+        .catch((error: unknown) => logger.warn({ err: error }, 'Dead workers could not be cleared up'))
+        .finally(() => this.#scheduleReaper());
+    }, leaseMs / 5);
+  }
+}
+
+function toSettlement(delivery: LeasedDelivery, decision: Decision): Settlement {
+  const version = delivery.version + 1;
+  return {
+    delivery,
+    status: decision.status,
+    attempts: decision.attempts,
+    version,
+    nextAttemptAt: decision.nextAttemptAt,
+    ended: hasEnded(decision.status),
+    fact: factRecord(delivery, decision, version, new Date()),
+  };
+}
+
+/** A row that was ended by a cancellation carries its new version already. */
+const cancelledFact = (delivery: LeasedDelivery): OutgoingRecord =>
+  factRecord(
+    delivery,
+    {
+      status: 'cancelled',
+      ended: true,
+      attempts: delivery.attempts,
+      nextAttemptAt: null,
+      reason: 'cancelled before it started',
+    },
+    delivery.version,
+    new Date(),
+  );

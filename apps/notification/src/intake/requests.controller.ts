@@ -1,0 +1,40 @@
+import { TOPICS, type NotificationRequested } from '@bongsu/contracts';
+import { OnBatch, type EventBatch } from '@bongsu/kafka';
+import { Controller } from '@nestjs/common';
+import { Engine } from '../engine.js';
+
+/** Accepted notifications, from the three lanes, into the ledger. */
+@Controller()
+export class RequestsController {
+  readonly #engine: Engine;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  @OnBatch(TOPICS.requests.urgent)
+  urgent(batch: EventBatch<NotificationRequested>): Promise<void> {
+    return this.#takeIn(batch);
+  }
+
+  @OnBatch(TOPICS.requests.normal)
+  normal(batch: EventBatch<NotificationRequested>): Promise<void> {
+    return this.#takeIn(batch);
+  }
+
+  @OnBatch(TOPICS.requests.bulk)
+  bulk(batch: EventBatch<NotificationRequested>): Promise<void> {
+    return this.#takeIn(batch);
+  }
+
+  #takeIn(batch: EventBatch<NotificationRequested>): Promise<void> {
+    const accepted = batch.records.map(({ key, event, raw }) => ({
+      key,
+      request: event.data,
+      bytes: raw.value ?? EMPTY,
+    }));
+    return this.#engine.takeIn(batch.partition, accepted);
+  }
+}
+
+const EMPTY = Buffer.alloc(0);

@@ -1,0 +1,55 @@
+import type { Channel, NotificationRequested, Priority } from '@bongsu/contracts';
+import { PRIORITIES } from '@bongsu/contracts';
+
+/** A delivery that this worker holds the lease of: nobody else will attempt it or write about it. */
+export interface LeasedDelivery {
+  readonly id: string;
+  readonly notificationId: string;
+  /** The partition that its request came from: who owns the shard dispatches it. */
+  readonly shard: number;
+  readonly key: string;
+  readonly channel: Channel;
+  readonly priority: Priority;
+  /** Strictly one after the other within its key and channel. */
+  readonly ordered: boolean;
+  /** Attempts that have ended so far. */
+  readonly attempts: number;
+  /** The version of its last fact. */
+  readonly version: number;
+  /** A cancellation was there before it started. */
+  readonly cancelled: boolean;
+  readonly request: NotificationRequested;
+}
+
+export const priorityNumber = (priority: Priority): number => PRIORITIES.indexOf(priority);
+
+/** A row as the claiming statements return it. */
+export interface ClaimedRow {
+  id: string;
+  notification_id: string;
+  shard: number;
+  priority: number;
+  ordered: boolean;
+  key: string;
+  channel: string;
+  attempts: number;
+  version: number;
+  cancelled: boolean;
+  request: Buffer;
+}
+
+export function toLeased(row: ClaimedRow): LeasedDelivery {
+  return {
+    id: row.id,
+    notificationId: row.notification_id,
+    shard: row.shard,
+    key: row.key,
+    channel: row.channel as Channel,
+    priority: PRIORITIES[row.priority] ?? 'normal',
+    ordered: row.ordered,
+    attempts: row.attempts,
+    version: row.version,
+    cancelled: row.cancelled,
+    request: JSON.parse(row.request.toString('utf8')) as NotificationRequested,
+  };
+}

@@ -1,0 +1,201 @@
+import { deliveryId, type NotificationRequested, type OutgoingRecord } from '@bongsu/contracts';
+import { Outbox, StreamClosedError, query, transaction, type Tx } from '@bongsu/persistence';
+import type { DataSource } from 'typeorm';
+import { priorityNumber, toLeased, type ClaimedRow, type LeasedDelivery } from './delivery.js';
+import type { Shards } from './shards.js';
+import { END_CANCELLED, ORDERED_KEYS, REMEMBER_CANCELLATION } from './sql/cancel.js';
+import { CLAIM_DUE, COUNT_DUE, HELD_BY_OTHERS } from './sql/claim-due.js';
+import { INSERT_ACCEPTED } from './sql/insert-accepted.js';
+import { GIVE_BACK, SETTLE } from './sql/settle.js';
+import { LOCK_ORDERED, WAKE_ORDERED } from './sql/wake-ordered.js';
+import type { Worker } from './workers.js';
+
+/** A request as it came from Kafka, with the bytes that are kept. */
+export interface AcceptedRequest {
+  readonly key: string;
+  readonly request: NotificationRequested;
+  readonly bytes: Buffer;
+}
+
+/** What became of a delivery, as it is written to the ledger. */
+export interface Settlement {
+  readonly delivery: LeasedDelivery;
+  readonly status: string;
+  readonly attempts: number;
+  readonly version: number;
+  readonly nextAttemptAt: Date | null;
+  readonly ended: boolean;
+  readonly fact: OutgoingRecord;
+}
+
+/** The delivery as a fact about its cancellation needs it. */
+export type FactOf = (delivery: LeasedDelivery) => OutgoingRecord;
+
+type WokenRow = ClaimedRow & { leased: boolean };
+
+/** All that is read from and written to the ledger. Every method is one transaction, or one statement. */
+export class Ledger {
+  readonly #dataSource: DataSource;
+  readonly #worker: Worker;
+  readonly #shards: Shards;
+
+  constructor(dataSource: DataSource, worker: Worker, shards: Shards) {
+    this.#dataSource = dataSource;
+    this.#worker = worker;
+    this.#shards = shards;
+  }
+
+  /**
+   * Takes in one batch of a shard, once each however often it comes. Gives the deliveries that this worker may start at once.
+   * @param lease false sends all of them to the ledger to wait their turn behind older work
+   */
+  async takeIn(shard: number, records: readonly AcceptedRequest[], lease: boolean): Promise<LeasedDelivery[]> {
+    const batch = firstOfEach(records);
+    const deliveries = batch.flatMap((accepted) =>
+      accepted.request.channels.map((channel) => toDelivery(shard, accepted, channel)),
+    );
+    const ordered = deliveries.filter((delivery) => delivery.ordered);
+    return transaction(this.#dataSource, async (tx) => {
+      await this.#shards.assertOwned(tx, shard);
+      if (ordered.length > 0) await tx.query(LOCK_ORDERED, [ordered.map(({ key }) => key)]);
+      const born = await tx.query<{ id: string; leased: boolean; cancelled: boolean }>(INSERT_ACCEPTED, [
+        batch.map(({ request }) => request.id),
+        batch.map(({ request }) => request.tenant),
+        batch.map(({ request }) => request.recipient.id),
+        batch.map(({ key }) => key),
+        batch.map(({ request }) => request.acceptedAt),
+        batch.map(({ bytes }) => bytes),
+        deliveries.map(({ id }) => id),
+        deliveries.map(({ notificationId }) => notificationId),
+        deliveries.map(({ priority }) => priorityNumber(priority)),
+        deliveries.map((delivery) => delivery.ordered),
+        deliveries.map(({ key }) => key),
+        deliveries.map(({ channel }) => channel),
+        deliveries.map(({ request }) => request.sendAt ?? null),
+        lease,
+        shard,
+        this.#worker.id,
+      ]);
+      const cancelled = new Map(born.filter((row) => row.leased).map((row) => [row.id, row.cancelled]));
+      const started = deliveries
+        .filter(({ id }) => cancelled.has(id))
+        .map((delivery) => ({ ...delivery, cancelled: cancelled.get(delivery.id) === true }));
+      return [...started, ...(await this.#wake(tx, ordered, lease))];
+    });
+  }
+
+  /** Leases up to `limit` due deliveries of the given shards, oldest first. */
+  async claim(shards: readonly number[], limit: number): Promise<LeasedDelivery[]> {
+    const rows = await transaction(this.#dataSource, (tx) =>
+      tx.query<ClaimedRow>(CLAIM_DUE, [this.#worker.id, shards, limit]),
+    );
+    return rows.map(toLeased);
+  }
+
+  async heldByOthers(shard: number): Promise<boolean> {
+    const [row] = await query<{ held: boolean }>(this.#dataSource, HELD_BY_OTHERS, [this.#worker.id, shard]);
+    return row?.held === true;
+  }
+
+  /**
+   * Writes a batch of settlements and their facts in one transaction. Those whose lease was lost are left out. Gives the
+   * ordered deliveries whose turn has come by it, leased. Throws StreamClosedError when this worker was taken for dead.
+   */
+  async settle(settlements: readonly Settlement[]): Promise<LeasedDelivery[]> {
+    const ended = settlements.filter((each) => each.ended && each.delivery.ordered).map((each) => each.delivery);
+    const ids = settlements.map(({ delivery }) => delivery.id);
+    return transaction(this.#dataSource, async (tx) => {
+      if (ended.length > 0) await tx.query(LOCK_ORDERED, [ended.map(({ key }) => key)]);
+      const written = await tx.query<{ id: string }>(SETTLE, [
+        this.#worker.id,
+        ids,
+        settlements.map(({ status }) => status),
+        settlements.map(({ attempts }) => attempts),
+        settlements.map(({ version }) => version),
+        settlements.map(({ nextAttemptAt }) => nextAttemptAt),
+        settlements.map((each) => (each.ended ? new Date() : null)),
+        ids.reduce((least, id) => (id < least ? id : least)),
+        ids.reduce((most, id) => (id > most ? id : most)),
+      ]);
+      const ours = new Set(written.map(({ id }) => id));
+      const facts = settlements.filter(({ delivery }) => ours.has(delivery.id)).map(({ fact }) => fact);
+      await Outbox.append(tx, this.#worker.stream, facts);
+      if (facts.length < settlements.length) await this.#assertStream(tx);
+      return this.#wake(tx, ended, true);
+    });
+  }
+
+  /**
+   * Remembers cancellations of a shard's notifications and ends those of their deliveries that wait in the ledger. Gives the
+   * ordered deliveries whose turn has come by it, leased.
+   */
+  async cancel(
+    shard: number,
+    cancellations: readonly { notificationId: string; requestedAt: string }[],
+    factOf: FactOf,
+  ): Promise<LeasedDelivery[]> {
+    const ids = cancellations.map(({ notificationId }) => notificationId);
+    return transaction(this.#dataSource, async (tx) => {
+      await this.#shards.assertOwned(tx, shard);
+      await tx.query(REMEMBER_CANCELLATION, [ids, cancellations.map(({ requestedAt }) => requestedAt)]);
+      const keys = await tx.query<{ key: string }>(ORDERED_KEYS, [ids]);
+      if (keys.length > 0) await tx.query(LOCK_ORDERED, [keys.map(({ key }) => key)]);
+      const ended = (await tx.query<ClaimedRow>(END_CANCELLED, [ids])).map(toLeased);
+      await Outbox.append(tx, this.#worker.stream, ended.map(factOf));
+      return this.#wake(
+        tx,
+        ended.filter((delivery) => delivery.ordered),
+        !this.#shards.isCatchingUp(shard),
+      );
+    });
+  }
+
+  async giveBack(ids: readonly string[]): Promise<void> {
+    if (ids.length > 0) await query(this.#dataSource, GIVE_BACK, [this.#worker.id, ids]);
+  }
+
+  async countDue(): Promise<number> {
+    const [row] = await query<{ due: string }>(this.#dataSource, COUNT_DUE);
+    return Number(row?.due ?? 0);
+  }
+
+  async #wake(tx: Tx, ordered: readonly LeasedDelivery[], lease: boolean): Promise<LeasedDelivery[]> {
+    if (ordered.length === 0) return [];
+    const rows = await tx.query<WokenRow>(WAKE_ORDERED, [
+      ordered.map(({ key }) => key),
+      ordered.map(({ channel }) => channel),
+      lease ? this.#worker.id : null,
+    ]);
+    return rows.filter((row) => row.leased).map(toLeased);
+  }
+
+  /** A batch in which leases were lost may mean that all of them are. */
+  async #assertStream(tx: Tx): Promise<void> {
+    const rows = await tx.query('SELECT 1 FROM outbox_streams WHERE stream = $1', [this.#worker.stream]);
+    if (rows.length === 0) throw new StreamClosedError(this.#worker.stream);
+  }
+}
+
+/** A producer that had to repeat itself may leave the same record twice in one batch. */
+function firstOfEach(records: readonly AcceptedRequest[]): AcceptedRequest[] {
+  const first = new Map<string, AcceptedRequest>();
+  for (const record of records) if (!first.has(record.request.id)) first.set(record.request.id, record);
+  return [...first.values()];
+}
+
+function toDelivery(shard: number, accepted: AcceptedRequest, channel: LeasedDelivery['channel']): LeasedDelivery {
+  const { request, key } = accepted;
+  return {
+    id: deliveryId(request.id, channel),
+    notificationId: request.id,
+    shard,
+    key,
+    channel,
+    priority: request.priority,
+    ordered: request.orderingKey !== undefined,
+    attempts: 0,
+    version: 0,
+    cancelled: false,
+    request,
+  };
+}

@@ -1,0 +1,103 @@
+import { transaction, type Tx } from '@bongsu/persistence';
+import type { DataSource } from 'typeorm';
+
+/** Another process owns the shard now: what this one was about to write is no longer its to write. */
+export class ShardLostError extends Error {
+  constructor(shard: number) {
+    super(`Shard ${shard} belongs to another worker now`);
+    this.name = 'ShardLostError';
+  }
+}
+
+/** A shard this worker owns. `catchingUp`: older work may wait in the ledger, so new work goes there too, behind it. */
+interface OwnedShard {
+  catchingUp: boolean;
+  /** The last piece of work that was queued for this shard; the next waits for it. */
+  tail: Promise<unknown>;
+}
+
+/**
+ * A shard is a partition number of the request topics; who consumes the partition owns the shard. The owner's number is in
+ * the database and every transaction about new work reads it with a lock, so that of two processes that both believe
+ * to be the consumer only the newer one can write.
+ */
+export class Shards {
+  readonly #dataSource: DataSource;
+  readonly #workerId: string;
+  readonly #owned = new Map<number, OwnedShard>();
+
+  constructor(dataSource: DataSource, workerId: string) {
+    this.#dataSource = dataSource;
+    this.#workerId = workerId;
+  }
+
+  get owned(): number[] {
+    return [...this.#owned.keys()];
+  }
+
+  get catchingUp(): number[] {
+    return this.owned.filter((shard) => this.#owned.get(shard)?.catchingUp === true);
+  }
+
+  isCatchingUp(shard: number): boolean {
+    return this.#owned.get(shard)?.catchingUp ?? true;
+  }
+
+  caughtUp(shard: number): void {
+    const owned = this.#owned.get(shard);
+    if (owned) owned.catchingUp = false;
+  }
+
+  /** The shard was assigned to another member of the group. */
+  lose(shard: number): void {
+    this.#owned.delete(shard);
+  }
+
+  /**
+   * Runs work about a shard alone: intake, commands and catching up of one shard take turns, so that a cancellation and its
+   * request, or a claim and newer work, cannot miss one another. Takes the shard over first when it is not owned yet.
+   */
+  async exclusively<T>(shard: number, work: () => Promise<T>): Promise<T> {
+    let owned = this.#owned.get(shard);
+    if (!owned) {
+      owned = { catchingUp: true, tail: Promise.resolve() };
+      this.#owned.set(shard, owned);
+      owned.tail = this.#takeOver(shard);
+    }
+    const before = owned.tail;
+    const run = (async () => {
+      try {
+        await before;
+      } catch (error) {
+        // Only the take-over rejects: without it nothing may be written, and the next try must take over again.
+        this.#owned.delete(shard);
+        throw error;
+      }
+      return work();
+    })();
+    owned.tail = run.then(noop, noop);
+    return run;
+  }
+
+  async #takeOver(shard: number): Promise<void> {
+    await transaction(this.#dataSource, (tx) =>
+      tx.query(
+        'INSERT INTO shards (shard, worker_id) VALUES ($1, $2) ON CONFLICT (shard) DO UPDATE SET worker_id = excluded.worker_id',
+        [shard, this.#workerId],
+      ),
+    );
+  }
+
+  /** The first statement of each transaction about new work of a shard. Throws ShardLostError. */
+  async assertOwned(tx: Tx, shard: number): Promise<void> {
+    const rows = await tx.query(OWNED, [shard, this.#workerId]);
+    if (rows.length === 0) {
+      this.#owned.delete(shard);
+      throw new ShardLostError(shard);
+    }
+  }
+}
+
+const OWNED = { name: 'shard_owned', text: 'SELECT 1 FROM shards WHERE shard = $1 AND worker_id = $2 FOR SHARE' };
+
+function noop(): void {}

@@ -1,0 +1,43 @@
+import type { Statement } from '@bongsu/persistence';
+
+/**
+ * Leases what is due in the shards ($2) that this worker ($1) owns: retries, scheduled ones, what another worker gave back.
+ * Reads only the partial index of waiting rows. It leaves out what a former owner of the shard still has in its hands for the
+ * same key and channel, so that attempts never overlap while a shard changes hands.
+ */
+export const CLAIM_DUE: Statement = {
+  name: 'ledger_claim_due',
+  text: `
+    WITH due AS (
+      SELECT d.id
+        FROM deliveries d
+        JOIN shards s ON s.shard = d.shard AND s.worker_id = $1
+       WHERE d.worker_id IS NULL AND d.next_attempt_at <= now() AND d.shard = ANY($2::smallint[])
+         AND NOT EXISTS (
+           SELECT 1 FROM deliveries f
+            WHERE f.worker_id IS NOT NULL AND f.worker_id <> $1 AND f.shard = d.shard
+              AND f.key = d.key AND f.channel = d.channel)
+       ORDER BY d.next_attempt_at, d.seq
+       LIMIT $3
+       FOR UPDATE OF d SKIP LOCKED
+    ), leased AS (
+      UPDATE deliveries d SET worker_id = $1 FROM due WHERE d.id = due.id
+      RETURNING d.*
+    )
+    SELECT l.id, l.notification_id, l.shard, l.priority, l.ordered, l.key, l.channel, l.attempts, l.version, n.request,
+           EXISTS (SELECT 1 FROM cancellations c WHERE c.notification_id = l.notification_id) AS cancelled
+      FROM leased l JOIN notifications n ON n.id = l.notification_id
+     ORDER BY l.next_attempt_at, l.seq`,
+};
+
+/** Whether former owners still hold deliveries of a shard. */
+export const HELD_BY_OTHERS: Statement = {
+  name: 'ledger_held_by_others',
+  text: 'SELECT EXISTS (SELECT 1 FROM deliveries WHERE worker_id IS NOT NULL AND worker_id <> $1 AND shard = $2) AS held',
+};
+
+/** How many deliveries are due and wait to be claimed: the `notification_due_backlog` metric. */
+export const COUNT_DUE = `
+  SELECT count(*) AS due FROM (
+    SELECT 1 FROM deliveries WHERE worker_id IS NULL AND next_attempt_at <= now() LIMIT 1000000
+  ) AS waiting`;

@@ -1,0 +1,30 @@
+import {
+  KAFKA_SETTINGS,
+  PRODUCER_SETTINGS,
+  databaseSettings,
+  duration,
+  integer,
+  list,
+  observabilitySettings,
+  type Settings,
+} from '@bongsu/config';
+import { CHANNEL_SETTINGS } from './channels/settings.js';
+
+export const NOTIFICATION_SETTINGS = {
+  ...KAFKA_SETTINGS,
+  ...PRODUCER_SETTINGS,
+  ...databaseSettings('notification'),
+  ...observabilitySettings(9465),
+  ...CHANNEL_SETTINGS,
+  RETRY_SCHEDULE: list(duration(1)('a gap'))(
+    'the gaps between attempts; n gaps make n + 1 attempts',
+    '5s,30s,2m,10m,30m,2h,6h,12h',
+  ),
+  PROVIDER_TIMEOUT: duration(100, 600_000)('after how long a call of a provider is given up', '15s'),
+  DISPATCH_CONCURRENCY: integer(1, 10_000)('calls of providers at the same time', '500'),
+  DISPATCH_CAPACITY: integer(100, 1_000_000)('deliveries in memory; intake pauses above it', '10000'),
+  LEASE_TIME: duration(1000, 600_000)('after how long the work of a process that died is taken over', '10s'),
+  CLAIM_INTERVAL: duration(10, 60_000)('how often due retries are looked for', '250ms'),
+} as const;
+
+export type NotificationSettings = Settings<typeof NOTIFICATION_SETTINGS>;

@@ -1,0 +1,83 @@
+import type { Attempt, DeliveryStatus } from '@bongsu/contracts';
+import { hasEnded } from '@bongsu/contracts';
+import type { Outcome } from '../channels/provider.js';
+import { retryDelay } from '../dispatch/retry-schedule.js';
+import type { LeasedDelivery } from '../ledger/delivery.js';
+
+/** An attempt that is over. */
+export interface FinishedAttempt {
+  readonly provider: string;
+  readonly startedAt: Date;
+  readonly durationMs: number;
+  readonly outcome: Outcome;
+}
+
+/** What becomes of a delivery next. */
+export interface Decision {
+  readonly status: DeliveryStatus;
+  readonly ended: boolean;
+  readonly attempts: number;
+  readonly nextAttemptAt: Date | null;
+  readonly attempt?: Attempt;
+  readonly reason?: string;
+}
+
+export interface DecisionContext {
+  readonly now: Date;
+  /** In [0, 1). */
+  readonly random: number;
+  /** The gaps between attempts, milliseconds. */
+  readonly schedule: readonly number[];
+  /** Somebody asked for its cancellation. */
+  readonly cancelled: boolean;
+}
+
+/** The one place that decides what an outcome means. */
+export function decide(delivery: LeasedDelivery, finished: FinishedAttempt, context: DecisionContext): Decision {
+  const { outcome } = finished;
+  const attempts = delivery.attempts + 1;
+  const attempt = describe(finished, attempts);
+  const end = (status: DeliveryStatus, reason?: string): Decision => ({
+    status,
+    ended: hasEnded(status),
+    attempts,
+    nextAttemptAt: null,
+    attempt,
+    ...(reason === undefined ? {} : { reason }),
+  });
+  if (outcome.kind === 'done') return end('delivered');
+  if (outcome.kind === 'reject') return end('rejected', outcome.code);
+  if (context.cancelled) return end('cancelled', 'cancelled while an attempt was under way, which failed');
+  const delay = retryDelay(context.schedule, attempts, context.random, outcome.afterMs);
+  if (delay === undefined) return end('dead', 'the retry schedule is used up');
+  const nextAttemptAt = new Date(context.now.getTime() + delay);
+  const { expiresAt } = delivery.request;
+  if (expiresAt !== undefined && nextAttemptAt.getTime() >= Date.parse(expiresAt)) {
+    return end('expired', 'the next attempt would come after expiresAt');
+  }
+  return { status: 'retrying', ended: false, attempts, nextAttemptAt, attempt };
+}
+
+/** Ends a delivery before its attempt, if it must not start any more. */
+export function endBeforeAttempt(delivery: LeasedDelivery, now: Date, cancelled: boolean): Decision | undefined {
+  const end = (status: DeliveryStatus, reason: string): Decision => ({
+    status,
+    ended: true,
+    attempts: delivery.attempts,
+    nextAttemptAt: null,
+    reason,
+  });
+  if (cancelled) return end('cancelled', 'cancelled before it started');
+  const { expiresAt } = delivery.request;
+  if (expiresAt !== undefined && now.getTime() >= Date.parse(expiresAt)) return end('expired', 'expiresAt has passed');
+  return undefined;
+}
+
+function describe({ provider, startedAt, durationMs, outcome }: FinishedAttempt, number: number): Attempt {
+  const base = { number, provider, startedAt: startedAt.toISOString(), durationMs, outcome: outcome.kind };
+  if (outcome.kind === 'done') return base;
+  return { ...base, error: { code: storable(outcome.code, 64), message: storable(outcome.message, 1000) } };
+}
+
+/** A provider's words may hold anything; NUL and lone surrogates cannot be stored, and one such word must not stop a batch. */
+const storable = (text: string, length: number): string => text.replaceAll('\0', '').slice(0, length).toWellFormed();
