@@ -1,0 +1,92 @@
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { access, constants, mkdir, mkdtemp, readFile, readdir, rename, rm } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+const POM = join(import.meta.dirname, 'pom.xml');
+
+export interface Jars {
+  /** The folder that holds every jar of Kafka, ZooKeeper and their dependencies. */
+  readonly directory: string;
+  /** A Java class path over that folder. */
+  readonly classpath: string;
+  /** The JMX exporter's Java agent. */
+  readonly agent: string;
+}
+
+/**
+ * The jars that `pom.xml` pins, fetched by Maven once and kept under a name that is the pom's hash: a second start needs
+ * neither Maven nor a network, and a changed pom fetches anew.
+ * @throws with Maven's own words when they cannot be fetched
+ */
+export async function resolveJars(report: (line: string) => void = () => undefined): Promise<Jars> {
+  const hash = createHash('sha256')
+    .update(await readFile(POM))
+    .digest('hex')
+    .slice(0, 12);
+  const cache = await cacheFolder();
+  const directory = join(cache, `kafka-${hash}`);
+  if (!(await exists(directory))) {
+    report('fetching Kafka and ZooKeeper with Maven (the first time only)');
+    await fetchInto(directory, cache);
+  }
+  const agent = (await readdir(directory)).find((name) => name.startsWith('jmx_prometheus_javaagent'));
+  if (!agent) throw new Error(`${directory} is incomplete: delete it and start again`);
+  return { directory, classpath: join(directory, '*'), agent: join(directory, agent) };
+}
+
+/** Whether the jars are there already, so that Maven is not needed. */
+export async function jarsAreCached(): Promise<boolean> {
+  const hash = createHash('sha256')
+    .update(await readFile(POM))
+    .digest('hex')
+    .slice(0, 12);
+  return exists(join(await cacheFolder(), `kafka-${hash}`));
+}
+
+/** Fetched aside and renamed when complete: an interrupted download, or two at the same time, leaves nothing half done. */
+async function fetchInto(directory: string, cache: string): Promise<void> {
+  const aside = await mkdtemp(join(cache, 'fetching-'));
+  try {
+    await promisify(execFile)(
+      'mvn',
+      ['-B', '-q', '-f', POM, 'dependency:copy-dependencies', '-DincludeScope=runtime', `-DoutputDirectory=${aside}`],
+      { maxBuffer: 64 << 20 },
+    );
+    await rename(aside, directory);
+  } catch (cause) {
+    // Another start was faster: its jars are as good.
+    if (await exists(directory)) return;
+    const output =
+      cause instanceof Error && 'stdout' in cause
+        ? String(cause.stdout).trim().split('\n').slice(0, 12).join('\n')
+        : '';
+    throw new Error(`Maven could not fetch Kafka and ZooKeeper\n${output}`, { cause });
+  } finally {
+    await rm(aside, { recursive: true, force: true });
+  }
+}
+
+/** Beside the packages of this checkout, or, where that cannot be written to, in the user's cache. */
+async function cacheFolder(): Promise<string> {
+  for (const folder of [join(ROOT, 'node_modules', '.cache', 'bongsu'), join(homedir(), '.cache', 'bongsu')]) {
+    try {
+      await mkdir(folder, { recursive: true });
+      await access(folder, constants.W_OK);
+      return folder;
+    } catch {
+      // Read-only: the next one.
+    }
+  }
+  throw new Error('neither node_modules/.cache nor ~/.cache can be written to: there is no place for the Kafka jars');
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

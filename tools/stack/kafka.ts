@@ -1,0 +1,89 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Jars } from './jars.ts';
+import { javaArguments, javaCommand } from './java.ts';
+import { ask } from './ports.ts';
+import type { ProcessSpec } from './process.ts';
+
+const INFRA = join(import.meta.dirname, '..', '..', 'infra');
+
+/** The id of the stack's only broker. */
+export const BROKER_ID = 1;
+
+export interface KafkaOptions {
+  readonly jars: Jars;
+  /** Where its configuration and its data are kept. */
+  readonly home: string;
+  readonly zooKeeperPort: number;
+  readonly ports: {
+    /** Programs on this machine. */
+    readonly external: number;
+    /** Between brokers. */
+    readonly internal: number;
+    /** Programs in containers. */
+    readonly docker: number;
+    /** The JMX exporter's; without it there is no agent. */
+    readonly metrics?: number;
+  };
+  /** The name by which containers know this machine; the docker listener is then open to other machines. Default: closed to them. */
+  readonly dockerHost?: string;
+  readonly pidFile: string;
+}
+
+/** Writes the broker's configuration and says how to start it. */
+export async function prepareKafka(options: KafkaOptions): Promise<ProcessSpec> {
+  const { jars, home, ports, pidFile } = options;
+  const data = join(home, 'data');
+  await mkdir(data, { recursive: true });
+  const configuration = join(home, 'server.properties');
+  const fixed = await readFile(join(INFRA, 'kafka', 'server.properties'), 'utf8');
+  await writeFile(configuration, `${fixed}\n${ownSettings(options, data)}`);
+  const exporter =
+    ports.metrics === undefined ? undefined : { port: ports.metrics, rules: join(INFRA, 'jmx', 'kafka.yml') };
+  return {
+    name: 'kafka',
+    command: javaCommand(),
+    args: [
+      ...javaArguments(jars, 'kafka.Kafka', {
+        flags: ['-Xms128m', '-Xmx512m', '-XX:+UseSerialGC'],
+        log4j: join(INFRA, 'kafka', 'log4j.properties'),
+        exporter,
+      }),
+      configuration,
+    ],
+    cwd: home,
+    env: {},
+    stopSignal: 'SIGTERM',
+    killSignal: 'SIGKILL',
+    pidFile,
+  };
+}
+
+function ownSettings({ ports, dockerHost, zooKeeperPort }: KafkaOptions, data: string): string {
+  return Object.entries({
+    'broker.id': BROKER_ID,
+    'zookeeper.connect': `127.0.0.1:${zooKeeperPort}`,
+    'log.dirs': data,
+    'listener.security.protocol.map': 'EXTERNAL:PLAINTEXT,INTERNAL:PLAINTEXT,DOCKER:PLAINTEXT',
+    'inter.broker.listener.name': 'INTERNAL',
+    listeners: `EXTERNAL://127.0.0.1:${ports.external},INTERNAL://127.0.0.1:${ports.internal},DOCKER://${dockerHost ? '0.0.0.0' : '127.0.0.1'}:${ports.docker}`,
+    'advertised.listeners': `EXTERNAL://127.0.0.1:${ports.external},INTERNAL://127.0.0.1:${ports.internal},DOCKER://${dockerHost ?? '127.0.0.1'}:${ports.docker}`,
+  })
+    .map(([name, value]) => `${name}=${value}\n`)
+    .join('');
+}
+
+/**
+ * Whether the broker answers requests: it opens its ports early in its start but answers only at the end of it, after it
+ * has registered itself. Asked with ApiVersions v0, which every version of Kafka understands.
+ */
+export async function kafkaIsReady(port: number): Promise<boolean> {
+  const request = Buffer.alloc(14);
+  request.writeInt32BE(10, 0); // length of what follows
+  request.writeInt16BE(18, 4); // ApiVersions
+  request.writeInt16BE(0, 6); // version
+  request.writeInt32BE(1, 8); // correlation id
+  request.writeInt16BE(-1, 12); // no client id
+  const answer = await ask(port, request, (bytes) => bytes.length >= 10);
+  return answer.length >= 10 && answer.readInt32BE(4) === 1 && answer.readInt16BE(8) === 0;
+}

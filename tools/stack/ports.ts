@@ -1,0 +1,64 @@
+import { createServer, connect, type AddressInfo, type Socket } from 'node:net';
+
+/** Ports that were free a moment ago on the loopback address, all different. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer();
+      await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+/** Whether something on this machine already listens on the port, on any address that the stack would use. */
+export async function portInUse(port: number): Promise<boolean> {
+  for (const host of ['127.0.0.1', '0.0.0.0', '::1']) {
+    if (await bindingFails(port, host)) return true;
+  }
+  return false;
+}
+
+function bindingFails(port: number, host: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    // Only "in use" and "not allowed" are the port's fault; a machine without IPv6 has no such address to listen on.
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      resolve(error.code === 'EADDRINUSE' || error.code === 'EACCES'),
+    );
+    server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(false)));
+  });
+}
+
+/**
+ * Connects to a loopback port, writes `request` and collects the answer.
+ * @param done given all bytes so far, says whether the answer is complete; the other side's close completes it too
+ * @throws when the port is closed or the answer does not come within `timeoutMs`
+ */
+export function ask(
+  port: number,
+  request: Buffer | string,
+  done: (answer: Buffer) => boolean,
+  timeoutMs = 2_000,
+): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    let answer = Buffer.alloc(0);
+    const socket: Socket = connect({ port, host: '127.0.0.1' });
+    const finish = (error?: Error): void => {
+      socket.destroy();
+      if (error) reject(error);
+      else resolve(answer);
+    };
+    socket.setTimeout(timeoutMs, () => finish(new Error(`port ${port} does not answer`)));
+    socket.once('error', finish);
+    socket.once('connect', () => socket.write(request));
+    socket.on('data', (bytes) => {
+      answer = Buffer.concat([answer, bytes]);
+      if (done(answer)) finish();
+    });
+    socket.once('end', () => finish());
+  });
+}

@@ -1,0 +1,102 @@
+import { execFile } from 'node:child_process';
+import { chmod, chown, copyFile, mkdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { identify, processesIn, signal } from './process-identity.ts';
+import type { ProcessSpec } from './process.ts';
+import { postgresPrograms, postgresUser, type PostgresPrograms, type PostgresUser } from './postgres-files.ts';
+import { until } from './until.ts';
+
+const INFRA = join(import.meta.dirname, '..', '..', 'infra', 'postgres');
+
+export interface PostgresOptions {
+  /** Where its data is kept. */
+  readonly home: string;
+  readonly port: number;
+  readonly pidFile: string;
+}
+
+export interface PreparedPostgres {
+  readonly spec: ProcessSpec;
+  /** The folder of its socket, through which the superuser needs no password. */
+  readonly socketFolder: string;
+}
+
+/** Makes the data folder where there is none, writes PostgreSQL's configuration and says how to start it. */
+export async function preparePostgres({ home, port, pidFile }: PostgresOptions): Promise<PreparedPostgres> {
+  await mkdir(home, { recursive: true });
+  const data = join(await realpath(home), 'data');
+  const user = await postgresUser(data);
+  const programs = await postgresPrograms(user);
+  if (!(await stat(data).catch(() => undefined))) await initialise(data, programs, user);
+  for (const file of ['postgresql.conf', 'pg_hba.conf']) {
+    await copyFile(join(INFRA, file), join(data, file));
+    if (user) await chown(join(data, file), user.uid, user.gid);
+  }
+  const spec: ProcessSpec = {
+    name: 'postgres',
+    command: programs.postgres,
+    args: ['-D', dataFolderFor(data), '-p', String(port), '-k', '.', '-c', 'listen_addresses=127.0.0.1'],
+    cwd: data,
+    env: { LC_ALL: 'C' },
+    ...user,
+    // "Fast": sessions are ended, then everything is written. SIGTERM would wait for every session to end by itself.
+    stopSignal: 'SIGINT',
+    // "Immediate": unlike SIGKILL it takes the backends along and gives the shared memory back.
+    killSignal: 'SIGQUIT',
+    pidFile,
+  };
+  return { spec, socketFolder: data };
+}
+
+/**
+ * How PostgreSQL is told its data folder: as its own working folder, which it may use even when it could not get there by
+ * path (the starter is root, and the folder lies in a place that only root may enter).
+ */
+function dataFolderFor(data: string): string {
+  return process.platform === 'linux' ? '/proc/self/cwd' : data;
+}
+
+/** Made aside and renamed when complete, so that a death half-way leaves nothing that looks like data. */
+async function initialise(data: string, { initdb }: PostgresPrograms, user: PostgresUser | undefined): Promise<void> {
+  const aside = `${data}.new`;
+  await rm(aside, { recursive: true, force: true });
+  await mkdir(aside, { mode: 0o700 });
+  if (user) await chown(aside, user.uid, user.gid);
+  await chmod(initdb, 0o755).catch(() => undefined);
+  // The collation provider that is built in sorts alike on every machine.
+  const locale = ['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--encoding=UTF8'];
+  const folder = dataFolderFor(aside);
+  await promisify(execFile)(
+    initdb,
+    ['-D', folder, '--username=postgres', '--auth=trust', '--no-instructions', ...locale],
+    {
+      cwd: aside,
+      ...user,
+      env: { ...process.env, LC_ALL: 'C' },
+    },
+  );
+  await rename(aside, data);
+}
+
+/**
+ * Clears what a killed PostgreSQL leaves behind in its data folder: backends that have not noticed yet (a new one refuses
+ * to start beside them), and a lock file whose pid may meanwhile be another program's.
+ */
+export async function clearAfterKill(data: string): Promise<void> {
+  const gone = await until(() => processesIn(data).length === 0, { timeoutMs: 2_000, everyMs: 50 });
+  if (!gone) {
+    for (const backend of processesIn(data)) signal(backend, 'SIGKILL');
+    await until(() => processesIn(data).length === 0, { timeoutMs: 3_000, everyMs: 50 });
+  }
+  const lock = join(data, 'postmaster.pid');
+  const pid = Number((await readFile(lock, 'utf8').catch(() => '')).split('\n')[0]);
+  if (Number.isInteger(pid) && pid > 0 && (process.platform === 'linux' || !identify(pid)))
+    await rm(lock, { force: true });
+}
+
+/** Keeps the file that holds a secret from other users. */
+export async function writeSecret(path: string, value: string): Promise<void> {
+  await writeFile(path, value, { mode: 0o600 });
+  await chmod(path, 0o600);
+}
