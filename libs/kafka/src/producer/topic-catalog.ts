@@ -1,0 +1,163 @@
+import type { Logger } from '@bongsu/observability';
+import { ConfigResourceTypes, type Admin } from 'kafkajs';
+import { ASK_BRIEFLY, brokerErrorType, KafkaConnection, type KafkaSettings } from '../cluster/connection.js';
+import { sleep } from '../cluster/backoff.js';
+
+/** Kafka's own default of `max.message.bytes`, for clusters that do not let us read a topic's configuration. */
+const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588;
+/** An added partition is noticed within this time. */
+const REFRESH_AFTER_MS = 30_000;
+/** How long an unknown topic stays unknown before Kafka is asked again: long enough that a typo costs nothing. */
+const UNKNOWN_FOR_MS = 2_000;
+/** A broker that is stopped takes connections and answers nothing. */
+const ANSWER_WITHIN_MS = 5_000;
+/** A topic that was created this moment is not on every broker yet. */
+const UNKNOWN_TRIES = 3;
+
+/** What the producer has to know of a topic. `partitions` is 0 before it was asked for and while the topic does not exist. */
+export interface TopicState {
+  /** The declared name. */
+  readonly declared: string;
+  /** With the prefix, as Kafka knows it. */
+  readonly name: string;
+  partitions: number;
+  maxMessageBytes: number;
+  askedAt: number;
+  refreshing: boolean;
+}
+
+interface Link {
+  readonly connection: KafkaConnection;
+  readonly admin: Promise<Admin>;
+}
+
+/** Partition counts and size limits of topics, as the cluster has them. */
+export class TopicCatalog {
+  readonly #settings: KafkaSettings;
+  readonly #clientId: string;
+  readonly #logger: Logger;
+  readonly #now: () => number;
+  readonly #topics = new Map<string, TopicState>();
+  #link: Link | undefined;
+
+  constructor(settings: KafkaSettings, clientId: string, logger: Logger, now: () => number) {
+    this.#settings = settings;
+    this.#clientId = clientId;
+    this.#logger = logger;
+    this.#now = now;
+  }
+
+  /** The state of a declared topic; never asks Kafka. */
+  topic(declared: string): TopicState {
+    let state = this.#topics.get(declared);
+    if (!state) {
+      const name = this.#settings.KAFKA_TOPIC_PREFIX + declared;
+      state = { declared, name, partitions: 0, maxMessageBytes: 0, askedAt: -Infinity, refreshing: false };
+      this.#topics.set(declared, state);
+    }
+    return state;
+  }
+
+  /** Learns the topic's partitions. Resolves to false when it does not exist; rejects when Kafka does not answer. */
+  async load(state: TopicState): Promise<boolean> {
+    if (this.#now() - state.askedAt < UNKNOWN_FOR_MS) return state.partitions > 0;
+    for (let tries = 1; ; tries++) {
+      if (await this.#ask(state)) return true;
+      if (tries >= UNKNOWN_TRIES) return false;
+      await sleep(200);
+    }
+  }
+
+  /** Asks again, aside, when what is known is old; what was known stays true until there is an answer. */
+  refreshWhenOld(state: TopicState): void {
+    if (state.refreshing || this.#now() - state.askedAt < REFRESH_AFTER_MS) return;
+    state.refreshing = true;
+    this.#ask(state)
+      .catch(() => (state.askedAt = this.#now()))
+      .finally(() => (state.refreshing = false));
+  }
+
+  /** Rejects when no broker answers. */
+  async probe(): Promise<void> {
+    const known = [...this.#topics.values()].find((state) => state.partitions > 0);
+    await this.#with(async (admin) => {
+      if (known) await partitionCount(admin, known.name);
+      else await admin.describeCluster();
+    });
+  }
+
+  close(): void {
+    this.#link?.connection.cut();
+    this.#link = undefined;
+  }
+
+  async #ask(state: TopicState): Promise<boolean> {
+    const { partitions, maxBytes } = await this.#with(async (admin) => {
+      const count = await partitionCount(admin, state.name);
+      return { partitions: count, maxBytes: count > 0 ? await maxMessageBytes(admin, state.name) : 0 };
+    });
+    if (state.partitions > 0 && partitions > state.partitions)
+      this.#logger.info({ topic: state.name, from: state.partitions, to: partitions }, 'The topic has more partitions');
+    Object.assign(state, { partitions, maxMessageBytes: maxBytes, askedAt: this.#now() });
+    return partitions > 0;
+  }
+
+  /** After a failure the next question goes over a new connection: kafkajs keeps some that are dead. */
+  async #with<T>(work: (admin: Admin) => Promise<T>): Promise<T> {
+    const link = (this.#link ??= this.#open());
+    const answer = link.connection.run(link.admin.then(work));
+    const late = setTimeout(() => link.connection.cut(), ANSWER_WITHIN_MS);
+    try {
+      return await answer;
+    } catch (error) {
+      link.connection.cut();
+      if (this.#link === link) this.#link = undefined;
+      throw error;
+    } finally {
+      clearTimeout(late);
+    }
+  }
+
+  #open(): Link {
+    const connection = new KafkaConnection({
+      settings: this.#settings,
+      clientId: this.#clientId,
+      logger: this.#logger,
+      retry: ASK_BRIEFLY,
+    });
+    const admin = connection.kafka.admin();
+    return { connection, admin: admin.connect().then(() => admin) };
+  }
+}
+
+/**
+ * The partitions of a topic, 0 when it does not exist. kafkajs hides why a metadata request failed (it tries each broker
+ * and then has nothing), so a failure is asked about again by a request that tells.
+ */
+export async function partitionCount(admin: Admin, name: string): Promise<number> {
+  try {
+    const { topics } = await admin.fetchTopicMetadata({ topics: [name] });
+    return topics[0]?.partitions.length ?? 0;
+  } catch {
+    try {
+      return (await admin.fetchTopicOffsets(name)).length;
+    } catch (error) {
+      if (brokerErrorType(error) === 'UNKNOWN_TOPIC_OR_PARTITION') return 0;
+      throw error;
+    }
+  }
+}
+
+async function maxMessageBytes(admin: Admin, name: string): Promise<number> {
+  try {
+    const { resources } = await admin.describeConfigs({
+      includeSynonyms: false,
+      resources: [{ type: ConfigResourceTypes.TOPIC, name, configNames: ['max.message.bytes'] }],
+    });
+    const value = Number(resources[0]?.configEntries[0]?.configValue);
+    return value > 0 ? value : DEFAULT_MAX_MESSAGE_BYTES;
+  } catch {
+    // Not every client may read configurations. The broker still refuses what is too large, only later.
+    return DEFAULT_MAX_MESSAGE_BYTES;
+  }
+}
