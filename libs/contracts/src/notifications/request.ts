@@ -20,7 +20,7 @@ const OrderingKey = Type.String({ minLength: 1, maxLength: 256, pattern: NO_CONT
 const Recipient = Type.Object(
   {
     id: RecipientId,
-    email: Type.Optional(Type.String({ maxLength: 320, format: 'email', pattern: NO_CONTROLS })),
+    email: Type.Optional(Type.String({ maxLength: 320, format: 'idn-email', pattern: NO_CONTROLS })),
     phone: Type.Optional(
       Type.String({ pattern: '^\\+[1-9][0-9]{6,14}$', description: 'E.164, such as +821012345678' }),
     ),
@@ -47,9 +47,16 @@ const Metadata = Type.Record(Type.String({ minLength: 1, maxLength: 64 }), Type.
   description: 'Yours: kept and given back, never read',
 });
 
+const Channels = Type.Array(oneOf(CHANNELS), {
+  minItems: 1,
+  maxItems: CHANNELS.length,
+  uniqueItems: true,
+  description: 'Where to send it; those that an address is given for, when left out',
+});
+
 const fields = {
   recipient: Recipient,
-  channels: Type.Array(oneOf(CHANNELS), { minItems: 1, maxItems: CHANNELS.length, uniqueItems: true }),
+  channels: Type.Optional(Channels),
   content: Type.Optional(Content),
   template: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$' })),
   data: Type.Optional(Type.Object({}, { additionalProperties: true, maxProperties: 256 })),
@@ -79,6 +86,7 @@ export const NotificationRequested = contract(
       recipient: Type.Object({ ...Recipient.properties }, { additionalProperties: true }),
       id: Type.String({ format: 'uuid' }),
       tenant: Type.String({ minLength: 1, maxLength: 64 }),
+      channels: Channels,
       priority: oneOf(PRIORITIES),
       acceptedAt: Type.String({ format: 'date-time' }),
       apiKeyId: Type.String({ minLength: 1, maxLength: 128 }),

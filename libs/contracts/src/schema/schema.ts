@@ -1,6 +1,7 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormatsModule from 'ajv-formats';
 import type { Static, TSchema } from 'typebox';
+import { isEmailAddress } from './email.js';
 import { unsafeJson } from './json.js';
 
 /** One thing that is wrong with a value: where (RFC 6901 JSON Pointer) and what, in words for the sender. */
@@ -43,7 +44,8 @@ const ajv = new Ajv2020({
   allowUnionTypes: true,
   discriminator: false,
 });
-addFormats(ajv, ['date-time', 'email', 'uri', 'uuid']);
+addFormats(ajv, ['date-time', 'uri', 'uuid']);
+ajv.addFormat('idn-email', { type: 'string', validate: isEmailAddress });
 
 /** Compiles a TypeBox schema once, at import. Throws when the schema itself is not valid under Ajv's strict mode. */
 export function contract<T extends TSchema>(schema: T): Contract<T> {
