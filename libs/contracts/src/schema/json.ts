@@ -16,7 +16,8 @@ export function unsafeJson(root: unknown): Violation | undefined {
     if (top.depth > MAX_DEPTH) return { pointer: top.pointer, detail: `is nested deeper than ${MAX_DEPTH} levels` };
     for (const [key, value] of Object.entries(top.value)) {
       // Whoever copies such a value field by field would change the copy's prototype.
-      if (key === '__proto__') return { pointer: top.pointer, detail: 'has a field named __proto__' };
+      if (key === '__proto__')
+        return { pointer: `${top.pointer}/__proto__`, detail: 'is not a name that a field may have' };
       const badKey = unsafeScalar(key, top.pointer);
       if (badKey) return { pointer: top.pointer, detail: `has a field name that ${badKey.detail}` };
       if (typeof value === 'object' && value !== null) {
