@@ -96,7 +96,7 @@ describe('appending', () => {
       [EVENTS, partition - 1, refused.timestamp],
     );
     await expect(chain.append([raw(2), refused])).rejects.toThrow(/duplicate key/);
-    await query(audit.dataSource, 'DELETE FROM records WHERE topic = $1 AND sequence = 99', [EVENTS]);
+    await query(audit.dataSource, 'DELETE FROM records WHERE partition = $1 AND sequence = 99', [partition - 1]);
     expect(await chain.read()).toEqual(before);
     expect(await chain.append([raw(2)])).toBe(1);
   });

@@ -1,4 +1,4 @@
-import { AUDITED_TOPICS } from '@bongsu/contracts';
+import { AUDITED_TOPICS, type TopicDeclaration } from '@bongsu/contracts';
 import { OnBatch, type RawBatch } from '@bongsu/kafka';
 import { Controller } from '@nestjs/common';
 import { Appender } from './appender.js';
@@ -12,15 +12,25 @@ export class IntakeController {
     this.#appender = appender;
   }
 
-  async handle({ topic, partition, records }: RawBatch): Promise<void> {
+  async append({ topic, partition, records }: RawBatch): Promise<void> {
     await this.#appender.append(topic.name, partition, records);
   }
 }
 
-// One handler for a list that is declared elsewhere: a topic that is audited from tomorrow on needs nothing here.
-for (const topic of AUDITED_TOPICS) {
-  const name = `handle ${topic.name}`;
-  const handler = { value: IntakeController.prototype.handle, writable: true, configurable: true };
-  void name;
-  void handler;
+/**
+ * A handler per topic, made from the list that the contracts declare: with one written out for each, a topic that is
+ * audited from tomorrow on would be forgotten here. (A decorated method holds one topic only.)
+ */
+function handle(topic: TopicDeclaration): void {
+  const name = `append ${topic.name}`;
+  const handler = {
+    value(this: IntakeController, batch: RawBatch): Promise<void> {
+      return this.append(batch);
+    },
+    writable: true,
+    configurable: true,
+  };
+  Object.defineProperty(IntakeController.prototype, name, handler);
+  OnBatch(topic, { as: 'bytes' })(IntakeController.prototype, name, handler);
 }
+AUDITED_TOPICS.forEach(handle);

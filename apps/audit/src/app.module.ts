@@ -1,0 +1,79 @@
+import { GROUPS } from '@bongsu/contracts';
+import { API_KEY_DIRECTORY } from '@bongsu/http';
+import { KafkaBatchStrategy, KafkaProducer } from '@bongsu/kafka';
+import type { Logger } from '@bongsu/observability';
+import { connectAndMigrate } from '@bongsu/persistence';
+import { Module, type Type } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { ApiKeys } from './access/api-keys.js';
+import { Appender } from './chain/appender.js';
+import { ChainsController } from './chain/chains.controller.js';
+import { IntakeController } from './chain/intake.controller.js';
+import { auditDataSource } from './database/data-source.js';
+import { prepareMonths } from './database/month-partitions.js';
+import { ExportController } from './records/export.controller.js';
+import { RecordsController } from './records/records.controller.js';
+import type { AuditSettings } from './settings.js';
+import { Verification } from './verify/verification.js';
+import { VerifyController } from './verify/verify.controller.js';
+
+/** The service's module. Making the application waits for PostgreSQL, as long as it takes or until the signal aborts. */
+export function auditModule(settings: AuditSettings, logger: Logger, signal: AbortSignal): Type<unknown> {
+  @Module({
+    controllers: [IntakeController, ChainsController, RecordsController, ExportController, VerifyController],
+    providers: [
+      {
+        provide: DataSource,
+        useFactory: async () => {
+          const dataSource = auditDataSource(settings.DATABASE_URL, settings.DATABASE_POOL);
+          await connectAndMigrate(dataSource, logger, signal);
+          await prepareMonths(dataSource, Date.now());
+          return dataSource;
+        },
+      },
+      {
+        provide: Appender,
+        inject: [DataSource],
+        useFactory: (dataSource: DataSource) => new Appender(dataSource, logger),
+      },
+      {
+        provide: Verification,
+        inject: [DataSource],
+        useFactory: (dataSource: DataSource) => new Verification(dataSource, logger),
+      },
+      {
+        provide: ApiKeys,
+        inject: [DataSource],
+        useFactory: (dataSource: DataSource) => new ApiKeys(dataSource, settings.BOOTSTRAP_API_KEY, logger),
+      },
+      { provide: API_KEY_DIRECTORY, useExisting: ApiKeys },
+      {
+        provide: KafkaProducer,
+        useFactory: async () => {
+          const producer = new KafkaProducer({ settings, clientId: 'bongsu-audit', logger });
+          await producer.connect();
+          return producer;
+        },
+      },
+      {
+        provide: KafkaBatchStrategy,
+        inject: [KafkaProducer],
+        useFactory: (producer: KafkaProducer) => intake(settings, producer, logger),
+      },
+    ],
+  })
+  class AuditModule {}
+  return AuditModule;
+}
+
+const intake = (settings: AuditSettings, producer: KafkaProducer, logger: Logger): KafkaBatchStrategy =>
+  new KafkaBatchStrategy({
+    group: GROUPS.audit,
+    settings,
+    clientId: 'bongsu-audit',
+    producer,
+    logger,
+    // A record that is not in the chain is a hole in the trail, so none is ever given up: a fault of ours stands still,
+    // retries and shows as lag until it is mended.
+    isInfrastructureError: () => true,
+  });
