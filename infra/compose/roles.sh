@@ -1,0 +1,6 @@
+#!/bin/sh
+# Run by the one-shot service `roles`, by Postgres' socket: the superuser's password, then each service's role and schema.
+set -eu
+printf '%s\n' "\\getenv password POSTGRES_PASSWORD" "ALTER ROLE postgres PASSWORD :'password' \\g" |
+  psql -v ON_ERROR_STOP=1 --quiet --no-psqlrc --username "$POSTGRES_USER" --dbname "$POSTGRES_DB"
+BONGSU_ROLES_SQL=/etc/bongsu/postgres/roles.sql exec /bin/sh /etc/bongsu/postgres/init.sh
