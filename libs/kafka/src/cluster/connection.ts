@@ -3,7 +3,8 @@ import net from 'node:net';
 import tls from 'node:tls';
 import type { KAFKA_SETTINGS, Settings } from '@bongsu/config';
 import type { Logger } from '@bongsu/observability';
-import { Kafka, logLevel, type KafkaConfig, type LogEntry, type RetryOptions, type SASLOptions } from 'kafkajs';
+import type { Kafka as KafkaClient, KafkaConfig, LogEntry, RetryOptions, SASLOptions } from 'kafkajs';
+import { Kafka, logLevel } from './kafkajs.js';
 import { kafkaLogCreator } from './log.js';
 
 export type KafkaSettings = Settings<typeof KAFKA_SETTINGS>;
@@ -41,7 +42,7 @@ export interface ConnectionOptions {
  * new ones and freezes its search for brokers, so nothing of it reaches Kafka any more and no timer is left.
  */
 export class KafkaConnection {
-  readonly kafka: Kafka;
+  readonly kafka: KafkaClient;
   readonly #sockets = new Set<net.Socket>();
   /** What rejects the calls that are under way. */
   readonly #calls = new Set<(error: Error) => void>();

@@ -1,4 +1,5 @@
-import { logLevel, type LogEntry } from 'kafkajs';
+import type { LogEntry } from 'kafkajs';
+import { logLevel } from './kafkajs.js';
 import type { Logger } from '@bongsu/observability';
 
 /** While a broker is away kafkajs says so several times a second; the same line is kept for this long, milliseconds. */

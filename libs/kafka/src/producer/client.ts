@@ -1,6 +1,7 @@
 import type { PRODUCER_SETTINGS, Settings } from '@bongsu/config';
 import type { Logger } from '@bongsu/observability';
-import { CompressionTypes, type Producer, type RecordMetadata, type TopicMessages } from 'kafkajs';
+import type { CompressionTypes as Compression, Producer, RecordMetadata, TopicMessages } from 'kafkajs';
+import { CompressionTypes } from '../cluster/kafkajs.js';
 import { KafkaConnection, REQUEST_TIMEOUT_MS, RIDE_OUT, type KafkaSettings } from '../cluster/connection.js';
 
 export type ProducerSettings = Settings<typeof PRODUCER_SETTINGS>;
@@ -34,7 +35,7 @@ export class ProducerClient {
   readonly #connection: KafkaConnection;
   readonly #producer: Producer;
   readonly #policy: SendPolicy;
-  readonly #compression: CompressionTypes;
+  readonly #compression: Compression;
 
   constructor(settings: KafkaSettings & ProducerSettings, clientId: string, logger: Logger) {
     this.#policy = sendPolicy(settings);

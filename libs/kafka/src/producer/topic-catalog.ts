@@ -1,5 +1,6 @@
 import type { Logger } from '@bongsu/observability';
-import { ConfigResourceTypes, type Admin } from 'kafkajs';
+import type { Admin } from 'kafkajs';
+import { ConfigResourceTypes } from '../cluster/kafkajs.js';
 import { ASK_BRIEFLY, brokerErrorType, KafkaConnection, type KafkaSettings } from '../cluster/connection.js';
 import { sleep } from '../cluster/backoff.js';
 

@@ -1,0 +1,41 @@
+import { Catch, UseFilters, type RpcExceptionFilter } from '@nestjs/common';
+import { EventPattern, Transport } from '@nestjs/microservices';
+import type { Reader, TopicDeclaration } from '@bongsu/contracts';
+import { throwError, type Observable } from 'rxjs';
+
+/** What `@OnBatch` leaves at a handler for the transport strategy. */
+export interface BatchHandlerExtras {
+  readonly batch: { readonly topic: TopicDeclaration; readonly as: Reader['as'] };
+}
+
+/**
+ * Passes errors on as they are. Nest's own last resort replaces an error with "Internal server error", and the strategy
+ * could no longer tell a database that is away from a record that cannot be handled. It comes after every filter of the
+ * method and the class, so theirs still decide first.
+ */
+@Catch()
+class PassErrorsOn implements RpcExceptionFilter {
+  catch(error: unknown): Observable<never> {
+    return throwError(() => error);
+  }
+}
+
+const passesErrorsOn = new WeakSet<object>();
+
+/**
+ * Makes a controller's method the handler of a topic in this service's group. It gets an `EventBatch`, or a `RawBatch` with
+ * `{ as: 'bytes' }`, and returns nothing or the records that it rejects (see `BatchOutcome`). Pipes, guards, interceptors
+ * and filters apply as to any other handler.
+ */
+export function OnBatch(topic: TopicDeclaration, options: { as?: Reader['as'] } = {}): MethodDecorator {
+  const extras: BatchHandlerExtras = { batch: { topic, as: options.as ?? 'events' } };
+  const pattern: MethodDecorator = EventPattern(topic.name, Transport.KAFKA, extras);
+  return (target, key, descriptor) => {
+    const controller = target.constructor;
+    if (!passesErrorsOn.has(controller)) {
+      passesErrorsOn.add(controller);
+      UseFilters(PassErrorsOn)(controller);
+    }
+    return pattern(target, key, descriptor);
+  };
+}
