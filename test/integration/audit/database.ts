@@ -3,7 +3,7 @@ import type { RawRecord } from '@bongsu/contracts';
 import { verifyStore, type Query, type VerifyReport } from '@bongsu/audit-chain';
 import { createLogger } from '@bongsu/observability';
 import { connectAndMigrate, transaction, type Tx } from '@bongsu/persistence';
-import pg from 'pg';
+import { Client } from 'pg';
 import type { DataSource } from 'typeorm';
 import { inject } from 'vitest';
 import { auditDataSource } from '../../../apps/audit/src/database/data-source.js';
@@ -23,7 +23,7 @@ export interface AuditDatabase {
 export async function freshAudit(): Promise<AuditDatabase> {
   const url = new URL(inject('bongsu').postgresUrl);
   const name = `audit_${randomBytes(6).toString('hex')}`;
-  const admin = new pg.Client({ connectionString: url.href });
+  const admin = new Client({ connectionString: url.href });
   await admin.connect();
   await admin.query(`CREATE DATABASE ${name}`);
   url.pathname = `/${name}`;

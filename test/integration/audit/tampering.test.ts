@@ -109,6 +109,12 @@ describe('a changed record', () => {
   });
 });
 
+/** Inserts a copy of #5 somewhere else. */
+const copy = (sequence: string, timestamp: string) => `
+  INSERT INTO records SELECT topic, partition, ${sequence}, "offset" + 1000, epoch, ${timestamp}, key, headers, payload, salt,
+    payload_digest, hash, event_id, type, subject, tenant, recipient
+  FROM records WHERE topic = $1 AND partition = 3 AND sequence = 5`;
+
 describe('a record that is not where it was', () => {
   it('is named when it was dropped', async () => {
     for (const sequence of [1, 6, COUNT]) {
@@ -130,11 +136,6 @@ describe('a record that is not where it was', () => {
     });
     expect(report.problems[0]).toMatchObject(place(5));
   });
-
-  const copy = (sequence: string, timestamp: string) => `
-    INSERT INTO records SELECT topic, partition, ${sequence}, "offset" + 1000, epoch, ${timestamp}, key, headers, payload, salt,
-      payload_digest, hash, event_id, type, subject, tenant, recipient
-    FROM records WHERE topic = $1 AND partition = 3 AND sequence = 5`;
 
   it('is named when one was inserted in a place that is taken', async () => {
     const report = await tampered((tx) => tx.query(copy('sequence', 'timestamp_ms + 1'), [EVENTS]));
