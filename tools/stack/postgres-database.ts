@@ -67,7 +67,8 @@ export async function throughSocket<T>(
   port: number,
   use: (superuser: ClientConfig) => Promise<T>,
 ): Promise<T> {
-  const settings = { port, user: 'postgres', database: 'postgres' };
+  // Said explicitly: what is left out, the driver takes from PG… variables that are meant for another server.
+  const settings = { port, user: 'postgres', database: 'postgres', ssl: false };
   if (Buffer.byteLength(folder) < 80) return use({ ...settings, host: folder });
   const link = join(tmpdir(), `bongsu-${randomBytes(6).toString('hex')}`);
   await symlink(folder, link);

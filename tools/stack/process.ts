@@ -40,14 +40,15 @@ export async function startProcess(spec: ProcessSpec, output: 'pipe' | { file: s
       ...(spec.uid === undefined ? {} : { uid: spec.uid }),
       ...(spec.gid === undefined ? {} : { gid: spec.gid }),
     });
+    // Before anything else can happen: a part whose starter dies before it is written down could not be found again.
+    const identity = child.pid === undefined ? undefined : identify(child.pid);
+    if (identity) writePidFile(spec.pidFile, identity);
     await new Promise<void>((resolve, reject) => {
       child.once('spawn', resolve);
       child.once('error', (cause) =>
         reject(new Error(`${spec.name} could not be started (${spec.command})`, { cause })),
       );
     });
-    const identity = identify(child.pid ?? 0);
-    if (identity) writePidFile(spec.pidFile, identity);
     if (file !== undefined) child.unref();
     return child;
   } finally {

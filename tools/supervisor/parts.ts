@@ -1,0 +1,136 @@
+import { join } from 'node:path';
+import { mainOf } from '../build/build-apps.ts';
+import type { Jars } from '../stack/jars.ts';
+import { BROKER_ID, kafkaIsReady, prepareKafka } from '../stack/kafka.ts';
+import { ask } from '../stack/ports.ts';
+import type { ProcessSpec } from '../stack/process.ts';
+import { clearAfterKill, preparePostgres } from '../stack/postgres.ts';
+import { postgresIsReady, serviceUrl, throughSocket, type Service } from '../stack/postgres-database.ts';
+import { brokerIsUnregistered, prepareZooKeeper, zooKeeperIsReady } from '../stack/zookeeper.ts';
+import { pidFileOf } from './home.ts';
+import type { PartDefinition } from './part.ts';
+import type { Secrets } from './secrets.ts';
+import type { StackSettings } from './stack-settings.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+
+export async function zooKeeperPart({ home, ports }: StackSettings, jars: Jars): Promise<PartDefinition> {
+  const spec = await prepareZooKeeper({
+    jars,
+    home: join(home, 'zookeeper'),
+    port: ports.ZOOKEEPER_PORT,
+    metricsPort: ports.ZOOKEEPER_JMX_PORT,
+    pidFile: pidFileOf(home, 'zookeeper'),
+  });
+  return { spec, format: 'java', isReady: () => zooKeeperIsReady(ports.ZOOKEEPER_PORT) };
+}
+
+export async function kafkaPart({ home, ports, dockerHost }: StackSettings, jars: Jars): Promise<PartDefinition> {
+  const spec = await prepareKafka({
+    jars,
+    home: join(home, 'kafka'),
+    zooKeeperPort: ports.ZOOKEEPER_PORT,
+    ports: {
+      external: ports.KAFKA_PORT,
+      internal: ports.KAFKA_INTERNAL_PORT,
+      docker: ports.KAFKA_DOCKER_PORT,
+      metrics: ports.KAFKA_JMX_PORT,
+    },
+    ...(dockerHost === undefined ? {} : { dockerHost }),
+    pidFile: pidFileOf(home, 'kafka'),
+  });
+  return {
+    spec,
+    format: 'java',
+    // A killed broker is remembered by ZooKeeper for 6 s, and one that starts meanwhile gives up.
+    before: (signal) => brokerIsUnregistered(ports.ZOOKEEPER_PORT, BROKER_ID, { signal }),
+    isReady: () => kafkaIsReady(ports.KAFKA_PORT),
+  };
+}
+
+export async function postgresPart({ home, ports }: StackSettings): Promise<PartDefinition & { socketFolder: string }> {
+  const port = ports.POSTGRES_PORT;
+  const pidFile = pidFileOf(home, 'postgres');
+  const { spec, socketFolder } = await preparePostgres({ home: join(home, 'postgres'), port, pidFile });
+  return {
+    spec,
+    socketFolder,
+    format: 'postgres',
+    before: () => clearAfterKill(socketFolder),
+    isReady: () => throughSocket(socketFolder, port, postgresIsReady),
+  };
+}
+
+export function mailCatcherPart({ home, ports }: StackSettings): PartDefinition {
+  return {
+    spec: nodeProcess(home, 'mail', join(ROOT, 'tools', 'mail-catcher', 'main.ts'), {
+      SMTP_PORT: String(ports.SMTP_PORT),
+      MAIL_PORT: String(ports.MAIL_PORT),
+    }),
+    format: 'plain',
+    isReady: async () =>
+      (await answersOk(ports.MAIL_PORT, '/readyz')) &&
+      (await ask(ports.SMTP_PORT, '', (greeting) => greeting.length > 0)).toString().startsWith('220'),
+  };
+}
+
+export function servicePart(service: Service, settings: StackSettings, secrets: Secrets): PartDefinition {
+  const { home, ports } = settings;
+  const managementPort = {
+    api: ports.API_MANAGEMENT_PORT,
+    notification: ports.NOTIFICATION_MANAGEMENT_PORT,
+    audit: ports.AUDIT_MANAGEMENT_PORT,
+  }[service];
+  return {
+    spec: nodeProcess(home, service, mainOf(service), serviceEnvironment(service, settings, secrets)),
+    format: 'service',
+    isReady: () => answersOk(managementPort, '/health/ready'),
+  };
+}
+
+/** What a service is told: where its own stack is, always; what the environment may choose, unless it has chosen. */
+export function serviceEnvironment(
+  service: Service,
+  { ports, rolePasswords }: StackSettings,
+  { apiKey, webhookSecret }: Secrets,
+  environment: NodeJS.ProcessEnv = process.env,
+): Record<string, string> {
+  const chosen = (name: string, otherwise: string): string => environment[name]?.trim() || otherwise;
+  const [port, managementPort] = {
+    api: [ports.API_PORT, ports.API_MANAGEMENT_PORT],
+    // The notification service has no public port; a PORT of the environment must not reach it by accident.
+    notification: [0, ports.NOTIFICATION_MANAGEMENT_PORT],
+    audit: [ports.AUDIT_PORT, ports.AUDIT_MANAGEMENT_PORT],
+  }[service] as [number, number];
+  return {
+    ...(port === 0 ? {} : { PORT: String(port) }),
+    MANAGEMENT_PORT: String(managementPort),
+    KAFKA_BROKERS: `127.0.0.1:${ports.KAFKA_PORT}`,
+    DATABASE_URL: serviceUrl(service, ports.POSTGRES_PORT, 'bongsu', rolePasswords[service]),
+    BOOTSTRAP_API_KEY: apiKey,
+    WEBHOOK_SIGNING_SECRET: webhookSecret,
+    SMTP_URL: chosen('SMTP_URL', `smtp://127.0.0.1:${ports.SMTP_PORT}`),
+    SMTP_FROM: chosen('SMTP_FROM', 'Bongsu <no-reply@bongsu.example>'),
+    // On this machine one tries webhooks with a receiver on this machine.
+    WEBHOOK_ALLOWED_NETWORKS: chosen('WEBHOOK_ALLOWED_NETWORKS', '127.0.0.0/8,::1/128'),
+  };
+}
+
+function nodeProcess(home: string, name: string, program: string, env: Record<string, string>): ProcessSpec {
+  return {
+    name,
+    command: process.execPath,
+    args: [program],
+    cwd: ROOT,
+    env,
+    stopSignal: 'SIGTERM',
+    killSignal: 'SIGKILL',
+    pidFile: pidFileOf(home, name),
+  };
+}
+
+async function answersOk(port: number, path: string): Promise<boolean> {
+  const response = await fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(2_000) });
+  await response.body?.cancel();
+  return response.ok;
+}

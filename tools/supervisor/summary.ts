@@ -1,0 +1,45 @@
+import { relative } from 'node:path';
+import type { Secrets } from './secrets.ts';
+import type { StackSettings } from './stack-settings.ts';
+
+const at = (port: number, path = ''): string => `http://127.0.0.1:${port}${path}`;
+
+/** What somebody who has just started the stack wants to know: where everything is, and a first notification to send. */
+export function summary({ home, ports }: StackSettings, { apiKey }: Secrets, seconds: number): string {
+  const rows: [string, string][] = [
+    ['API', at(ports.API_PORT)],
+    ['  to try it', at(ports.API_PORT, '/docs')],
+    ['Mails', `${at(ports.MAIL_PORT)}  (SMTP 127.0.0.1:${ports.SMTP_PORT})`],
+    ['Audit', at(ports.AUDIT_PORT, '/v1/audit/verify')],
+    ['Kafka', `127.0.0.1:${ports.KAFKA_PORT}  (ZooKeeper 127.0.0.1:${ports.ZOOKEEPER_PORT})`],
+    ['PostgreSQL', `127.0.0.1:${ports.POSTGRES_PORT}/bongsu  (user postgres)`],
+    [
+      'Metrics',
+      [
+        `api ${at(ports.API_MANAGEMENT_PORT, '/metrics')}`,
+        `notification ${at(ports.NOTIFICATION_MANAGEMENT_PORT, '/metrics')}`,
+        `audit ${at(ports.AUDIT_MANAGEMENT_PORT, '/metrics')}`,
+        `kafka ${at(ports.KAFKA_JMX_PORT, '/metrics')}`,
+        `zookeeper ${at(ports.ZOOKEEPER_JMX_PORT, '/metrics')}`,
+      ].join(`\n${' '.repeat(15)}`),
+    ],
+    ['Logs and data', relative(process.cwd(), home) || home],
+    ['API key', apiKey],
+  ];
+  return `
+Bongsu is up (${seconds.toFixed(1)} s).
+
+${rows.map(([name, value]) => `${name.padEnd(14)} ${value}`).join('\n')}
+
+Send an e-mail:
+
+  curl -sS ${at(ports.API_PORT, '/v1/notifications')} \\
+    -H 'Authorization: Bearer ${apiKey}' \\
+    -H 'Content-Type: application/json' \\
+    -d '{"recipient":{"id":"user-1","email":"user-1@example.org"},"channels":["email"],"content":{"subject":"Hello","body":"It works."}}'
+
+then see it at ${at(ports.MAIL_PORT)} and follow it with: npx bongsu status <id>
+
+Ctrl-C stops everything; the data stays, and the next npm start goes on with it.
+`;
+}
