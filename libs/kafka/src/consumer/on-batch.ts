@@ -29,7 +29,8 @@ const passesErrorsOn = new WeakSet<object>();
  */
 export function OnBatch(topic: TopicDeclaration, options: { as?: Reader['as'] } = {}): MethodDecorator {
   const extras: BatchHandlerExtras = { batch: { topic, as: options.as ?? 'events' } };
-  const pattern: MethodDecorator = EventPattern(topic.name, Transport.KAFKA, extras);
+  // oxlint-disable-next-line typescript/no-unnecessary-type-arguments -- it chooses among EventPattern's overloads
+  const pattern = EventPattern<string>(topic.name, Transport.KAFKA, extras);
   return (target, key, descriptor) => {
     const controller = target.constructor;
     if (!passesErrorsOn.has(controller)) {
