@@ -56,6 +56,7 @@ function strictly(rawArgs: string[], described: ArgsDef): Map<string, string[]> 
     );
   } catch (cause) {
     if (cause instanceof UsageError) throw cause;
-    throw new UsageError(cause instanceof Error ? cause.message : String(cause), { cause });
+    // Node adds a hint about '--' that nobody needs who mistyped an option.
+    throw new UsageError((cause instanceof Error ? cause.message : String(cause)).split('. To specify')[0]!, { cause });
   }
 }

@@ -88,7 +88,7 @@ function compose(parts: Parts, channels: string[]): NotificationRequest {
       ...(email === undefined ? {} : { email }),
       ...(webhook === undefined ? {} : { webhook: { url: webhook } }),
     },
-    channels: chosen as NotificationRequest['channels'],
+    channels: chosen as NonNullable<NotificationRequest['channels']>,
     content: {
       ...(parts.subject === undefined ? {} : { subject: parts.subject }),
       body,

@@ -1,0 +1,111 @@
+import { createInterface } from 'node:readline/promises';
+import { duration } from '@bongsu/config';
+import { describeChange, type TopicDescription, type TopicPlan } from '@bongsu/kafka';
+import { defineCommand, type CommandDef } from 'citty';
+import { EXIT, UsageError } from '../command-line/exit.js';
+import { leaf } from '../command-line/leaf.js';
+import { table, type Output } from '../command-line/output.js';
+import { kafkaTarget, withKafka, withKafkaPatiently } from './kafka.js';
+
+const plan = leaf({
+  name: 'plan',
+  description: 'Show what "topics apply" would change (Exit code: 0 nothing, 1 something)',
+  args: {},
+  async run({ output }) {
+    const target = kafkaTarget();
+    const found = await withKafka(target, (admin) => admin.plan(target.overrides));
+    output.result(found, described(found));
+    return found.changes.length === 0 ? EXIT.ok : EXIT.failed;
+  },
+});
+
+const apply = leaf({
+  name: 'apply',
+  description: 'Create the topics and bring them to what is declared; never deletes anything',
+  args: {
+    yes: { type: 'boolean', description: 'Do not ask' },
+    wait: {
+      type: 'string',
+      valueHint: 'duration',
+      default: '60s',
+      description: 'How long to wait for Kafka, such as 0s or 5m',
+    },
+  },
+  async run({ args, output }) {
+    const target = kafkaTarget();
+    const patience = waitOf(args.wait);
+    const say = (reason: string): void => output.note(`${reason}\nWaiting for it, ${args.wait} at most …`);
+    const intended = await withKafkaPatiently(target, patience, say, (admin) => admin.plan(target.overrides));
+    if (intended.changes.length > 0 && !args.yes && !(await confirmed(intended, output))) {
+      output.note('Nothing was changed.');
+      return EXIT.failed;
+    }
+    // Planned anew at each try: one that failed half way has done something, and so may another replica of this command.
+    const done = await withKafkaPatiently(target, patience, say, async (admin) => {
+      const current = await admin.plan(target.overrides);
+      await admin.apply(current);
+      return current;
+    });
+    output.result({ applied: done.changes, notes: done.notes }, described(done, 'Done:'));
+    return EXIT.ok;
+  },
+});
+
+const describe = leaf({
+  name: 'describe',
+  description: 'Show the topics as the cluster has them',
+  args: {},
+  async run({ output }) {
+    const topics = await withKafka(kafkaTarget(), (admin) => admin.describe());
+    output.result(topics, table([['TOPIC', 'PARTITIONS', 'REPLICAS', 'KEPT', 'STATE'], ...topics.map(row)]));
+    return EXIT.ok;
+  },
+});
+
+export const topics = defineCommand({
+  meta: { name: 'topics', description: 'Kafka topics: what is declared and what the cluster has' },
+  subCommands: { plan, apply, describe },
+}) as CommandDef;
+
+function described({ changes, notes, unchanged }: TopicPlan, intro = 'To be done:'): string {
+  return [
+    ...(changes.length === 0 ? [] : [intro, ...changes.map((change) => `  ${describeChange(change)}`)]),
+    ...notes.map((note) => `Note: ${note}`),
+    `${unchanged.length} ${unchanged.length === 1 ? 'topic is' : 'topics are'} as declared.`,
+  ].join('\n');
+}
+
+async function confirmed(intended: TopicPlan, output: Output): Promise<boolean> {
+  if (!process.stdin.isTTY) throw new UsageError('There is nobody to ask: give --yes');
+  output.note(described(intended));
+  const prompt = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return /^y(es)?$/i.test((await prompt.question('Do it? [y/N] ')).trim());
+  } finally {
+    prompt.close();
+  }
+}
+
+function waitOf(text: string): number {
+  try {
+    return duration(0, 3_600_000)('').parse(text);
+  } catch (cause) {
+    throw new UsageError(`--wait ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}
+
+function row({ name, partitions, replicas, config, partitionDetails }: TopicDescription): string[] {
+  const behind = partitionDetails.filter((each) => each.inSync.length < each.replicas.length).length;
+  const leaderless = partitionDetails.filter(({ leader }) => leader < 0).length;
+  const state = [
+    leaderless > 0 ? `${leaderless} without a leader` : '',
+    behind > 0 ? `${behind} with replicas that are behind` : '',
+  ].filter(Boolean);
+  return [name, String(partitions), String(replicas), kept(config), state.join(', ') || 'ok'];
+}
+
+function kept(config: Readonly<Record<string, string>>): string {
+  const ms = Number(config['retention.ms']);
+  if (config['cleanup.policy'] === 'compact') return 'compacted';
+  return ms < 0 ? 'for ever' : `${Math.round((ms / 86_400_000) * 10) / 10} d`;
+}
