@@ -1,1 +1,3 @@
 export * from './service-process.js';
+export * from './kafka-proxy.js';
+export * from './wait-until.js';
