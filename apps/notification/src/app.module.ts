@@ -90,7 +90,8 @@ function intake(
     isInfrastructureError: (error) => error instanceof ShardLostError || isInfrastructureError(error),
     // One key's lanes and commands must come to one process: it is what keeps its deliveries from overlapping.
     coPartition: true,
-    onAssigned: (partitions) => void engine.assign([...new Set([...partitions.values()].flat())]),
+    closeTimeoutMs: 2_000,
+    onAssigned: (partitions) => engine.assign([...new Set([...partitions.values()].flat())]),
   });
   engine.whenFull((full) => (full ? strategy.pause() : strategy.resume()));
   return strategy;

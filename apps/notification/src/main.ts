@@ -30,7 +30,7 @@ async function main(): Promise<void> {
     port: settings.MANAGEMENT_PORT,
     logger,
     checks: [
-      { name: 'kafka', required: true, check: () => started(app).get(KafkaBatchStrategy).check() },
+      { name: 'kafka', required: true, check: () => started(app).get(KafkaBatchStrategy).checkHealth() },
       { name: 'postgres', required: true, check: () => ping(started(app).get(DataSource)) },
     ],
   });

@@ -1,0 +1,47 @@
+import type { Channel, NotificationRequested } from '@bongsu/contracts';
+
+/** What became of one call of a provider: a value, because only the dispatcher decides what it means. */
+export type Outcome =
+  | { readonly kind: 'done' }
+  /** Temporary. `afterMs`: when the provider said so (Retry-After), at most 24 h. */
+  | { readonly kind: 'retry'; readonly code: string; readonly message: string; readonly afterMs?: number }
+  /** Permanent: trying again would not help. */
+  | { readonly kind: 'reject'; readonly code: string; readonly message: string };
+
+/** All that a provider gets to know of a delivery. */
+export interface DeliveryAttempt {
+  /** The same in every attempt: what a receiver may dedupe by. */
+  readonly deliveryId: string;
+  readonly notificationId: string;
+  readonly tenant: string;
+  /** 1 for the first attempt. */
+  readonly number: number;
+  readonly channel: Channel;
+  readonly recipient: NotificationRequested['recipient'];
+  readonly content: NonNullable<NotificationRequested['content']>;
+  readonly acceptedAt: string;
+  readonly category?: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+  readonly locale?: string;
+  readonly data?: NotificationRequested['data'];
+}
+
+/** Something that brings notifications of one channel to their recipients. */
+export interface Provider {
+  /** The `provider` label of metrics and timelines; holds no secret. */
+  readonly name: string;
+  readonly channel: Channel;
+  /**
+   * Makes one call. Never rejects for what the other side does, and resolves soon after the signal aborts, with
+   * `retry` and code `timeout`. Holds no retry logic of its own.
+   */
+  deliver(attempt: DeliveryAttempt, signal: AbortSignal): Promise<Outcome>;
+  /** Gives back connections; no call is under way. */
+  close?(): Promise<void>;
+}
+
+/** The providers of each channel, in order of preference. */
+export interface ProviderRegistry {
+  of(channel: string): readonly Provider[];
+  close(): Promise<void>;
+}
