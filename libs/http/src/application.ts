@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Type } from '@nestjs/common';
+import type { DynamicModule, Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { BongsuError } from '@bongsu/contracts';
@@ -44,7 +44,7 @@ const MAX_PARAMETER_LENGTH = 256;
  * `/openapi.json` and `/docs`. Initialised and not yet listening.
  */
 export async function createHttpApplication(
-  module: Type<unknown>,
+  module: Type<unknown> | DynamicModule,
   options: HttpOptions,
 ): Promise<NestFastifyApplication> {
   const routes = new RouteTable();

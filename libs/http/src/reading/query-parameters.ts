@@ -22,6 +22,12 @@ export class QueryParameters<Name extends string> {
     this.values = values;
   }
 
+  /** For a route that takes no parameters. */
+  static refuseAll(query: unknown): void {
+    const [name] = Object.keys((query ?? {}) as object);
+    if (name !== undefined) throw invalidParameter(name.slice(0, 100), 'is not known here; there are none');
+  }
+
   /** A text without control characters or anything else that UTF-8 or PostgreSQL has no form for. */
   text(name: Name, maxLength: number): string | undefined {
     const value = this.values[name];

@@ -1,0 +1,119 @@
+import { Module, type DynamicModule, type Provider } from '@nestjs/common';
+import { GROUPS } from '@bongsu/contracts';
+import { API_KEY_DIRECTORY } from '@bongsu/http';
+import { KafkaBatchStrategy, KafkaPositions, KafkaProducer } from '@bongsu/kafka';
+import type { Logger } from '@bongsu/observability';
+import { isInfrastructureError, OutboxRelay } from '@bongsu/persistence';
+import { ApiKeysController } from './access/api-keys.controller.js';
+import { ACCESS_STREAM, ApiKeys } from './access/api-keys.js';
+import { KeyDirectory } from './access/key-directory.js';
+import { apiDataSource } from './database/data-source.js';
+import { Database } from './database/database.js';
+import { Acceptance } from './notifications/acceptance.js';
+import { Cancellation } from './notifications/cancellation.js';
+import { Idempotency } from './notifications/idempotency.js';
+import { NotificationsController } from './notifications/notifications.controller.js';
+import { RecentSends } from './notifications/recent-sends.js';
+import { Reservations } from './notifications/reservations.js';
+import type { ApiSettings } from './settings.js';
+import { Freshness } from './status/freshness.js';
+import { ProjectionController } from './status/projection.controller.js';
+import { Projection } from './status/projection.js';
+import { StatusController } from './status/status.controller.js';
+import { StatusReader } from './status/status-reader.js';
+
+/** The API's parts and what each is made of. */
+@Module({})
+export class AppModule {
+  static for(settings: ApiSettings, logger: Logger): DynamicModule {
+    return {
+      module: AppModule,
+      controllers: [NotificationsController, StatusController, ApiKeysController, ProjectionController],
+      providers: [
+        ...infrastructure(settings, logger),
+        ...access(settings, logger),
+        ...notifications(settings, logger),
+        ...status(logger),
+      ],
+    };
+  }
+}
+
+const infrastructure = (settings: ApiSettings, logger: Logger): Provider[] => [
+  { provide: Database, useFactory: () => new Database(apiDataSource(settings), logger) },
+  { provide: KafkaProducer, useFactory: () => new KafkaProducer({ settings, clientId: 'bongsu-api', logger }) },
+  {
+    provide: KafkaPositions,
+    useFactory: () => new KafkaPositions({ settings, clientId: 'bongsu-api-positions', logger }),
+  },
+  {
+    provide: KafkaBatchStrategy,
+    inject: [KafkaProducer],
+    useFactory: (producer: KafkaProducer) =>
+      new KafkaBatchStrategy({ group: GROUPS.status, settings, producer, logger, isInfrastructureError }),
+  },
+];
+
+const access = (settings: ApiSettings, logger: Logger): Provider[] => [
+  {
+    provide: KeyDirectory,
+    inject: [Database],
+    useFactory: (database: Database) =>
+      new KeyDirectory({ database, logger, bootstrapKey: settings.BOOTSTRAP_API_KEY }),
+  },
+  { provide: API_KEY_DIRECTORY, useExisting: KeyDirectory },
+  {
+    provide: OutboxRelay,
+    inject: [Database, KafkaProducer],
+    useFactory: (database: Database, producer: KafkaProducer) =>
+      new OutboxRelay({
+        dataSource: database.source,
+        stream: ACCESS_STREAM,
+        send: (records) => producer.sendAll(records),
+        logger,
+      }),
+  },
+  {
+    provide: ApiKeys,
+    inject: [Database, KeyDirectory, OutboxRelay],
+    useFactory: (database: Database, directory: KeyDirectory, relay: OutboxRelay) =>
+      new ApiKeys(database, directory, () => relay.notify()),
+  },
+];
+
+const notifications = (settings: ApiSettings, logger: Logger): Provider[] => [
+  RecentSends,
+  { provide: Reservations, inject: [Database], useFactory: (database: Database) => new Reservations(database, logger) },
+  {
+    provide: Idempotency,
+    inject: [Reservations],
+    useFactory: (reservations: Reservations) =>
+      new Idempotency({ reservations, windowMs: settings.IDEMPOTENCY_WINDOW }),
+  },
+  {
+    provide: Acceptance,
+    inject: [KafkaProducer, Idempotency, RecentSends],
+    useFactory: (producer: KafkaProducer, idempotency: Idempotency, recent: RecentSends) =>
+      new Acceptance(producer, idempotency, recent),
+  },
+  {
+    provide: Cancellation,
+    inject: [StatusReader, KafkaProducer],
+    useFactory: (reader: StatusReader, producer: KafkaProducer) => new Cancellation(reader, producer),
+  },
+];
+
+const status = (logger: Logger): Provider[] => [
+  { provide: Projection, inject: [Database], useFactory: (database: Database) => new Projection(database, logger) },
+  {
+    provide: Freshness,
+    inject: [Database, KafkaPositions],
+    useFactory: (database: Database, kafka: KafkaPositions) => new Freshness(database, kafka),
+  },
+  {
+    provide: StatusReader,
+    inject: [Database, Freshness, RecentSends],
+    useFactory: (database: Database, freshness: Freshness, recent: RecentSends) =>
+      new StatusReader(database, freshness, recent),
+  },
+];

@@ -1,0 +1,14 @@
+import { createDataSource } from '@bongsu/persistence';
+import type { DataSource } from 'typeorm';
+import { ApiKey } from '../access/api-key.entity.js';
+import type { ApiSettings } from '../settings.js';
+import { ReadModel1795219300000 } from './migrations/1795219300000-read-model.js';
+
+export const apiDataSource = (settings: ApiSettings): DataSource =>
+  createDataSource({
+    service: 'api',
+    url: settings.DATABASE_URL,
+    poolSize: settings.DATABASE_POOL,
+    entities: [ApiKey],
+    migrations: [ReadModel1795219300000],
+  });

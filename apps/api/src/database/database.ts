@@ -1,0 +1,91 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BongsuError } from '@bongsu/contracts';
+import type { Logger } from '@bongsu/observability';
+import { connectAndMigrate, query, transaction, type Statement, type Tx } from '@bongsu/persistence';
+import type { DataSource, EntityTarget, ObjectLiteral, Repository } from 'typeorm';
+import { preparePartitions } from './partitions.js';
+
+const HOUSEKEEPING_MS = 3_600_000;
+
+/**
+ * The API's database, which may be away, at the start too: notifications are accepted without it. Everything that needs it
+ * goes through here and gets `database_unavailable` until it has been reached and brought up to date.
+ */
+export class Database {
+  private readonly dataSource: DataSource;
+  private readonly logger: Logger;
+  private readonly stopping = new AbortController();
+  private readonly whenReady = Promise.withResolvers<void>();
+  private ready = false;
+  private housekeeping: NodeJS.Timeout | undefined;
+
+  constructor(dataSource: DataSource, logger: Logger) {
+    this.dataSource = dataSource;
+    this.logger = logger;
+  }
+
+  /** Connects and migrates in the background, for as long as it takes. A migration that fails is tried again: it may be a lock. */
+  async start(): Promise<void> {
+    for (let delayMs = 500; !this.ready && !this.stopping.signal.aborted; delayMs = Math.min(delayMs * 2, 10_000)) {
+      try {
+        await connectAndMigrate(this.dataSource, this.logger, this.stopping.signal);
+        await transaction(this.dataSource, preparePartitions);
+        this.ready = true;
+        this.whenReady.resolve();
+      } catch (error) {
+        if (this.stopping.signal.aborted) return;
+        this.logger.error({ err: error }, 'the database could not be brought up to date; trying again');
+        await sleep(delayMs, undefined, { signal: this.stopping.signal }).catch(() => undefined);
+      }
+    }
+    this.housekeeping = setInterval(() => {
+      this.transaction(preparePartitions).catch((error: unknown) =>
+        this.logger.warn({ err: error }, 'partitions could not be made; trying again in an hour'),
+      );
+    }, HOUSEKEEPING_MS).unref();
+  }
+
+  /** Resolves when the database has been reached for the first time. */
+  get reached(): Promise<void> {
+    return this.whenReady.promise;
+  }
+
+  /** Whether it has been reached; it may be away again. */
+  get isReady(): boolean {
+    return this.ready;
+  }
+
+  /** The DataSource itself, for the outbox relay. Only after `reached`. */
+  get source(): DataSource {
+    return this.dataSource;
+  }
+
+  query<R = unknown>(sql: string | Statement, values?: readonly unknown[]): Promise<R[]> {
+    return this.ready ? query<R>(this.dataSource, sql, values) : Promise.reject(this.away());
+  }
+
+  transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.ready ? transaction(this.dataSource, work) : Promise.reject(this.away());
+  }
+
+  /** TypeORM's repository of an entity, for what is not on a hot path. Throws `database_unavailable`. */
+  repository<E extends ObjectLiteral>(entity: EntityTarget<E>): Repository<E> {
+    if (!this.ready) throw this.away();
+    return this.dataSource.getRepository(entity);
+  }
+
+  /** For the readiness report. Rejects while the database does not answer. */
+  async check(): Promise<void> {
+    await this.query('SELECT 1');
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    clearInterval(this.housekeeping);
+    if (this.dataSource.isInitialized) await this.dataSource.destroy();
+  }
+
+  private away(): BongsuError {
+    return new BongsuError('database_unavailable', 'The database has not been reached yet');
+  }
+}

@@ -1,0 +1,58 @@
+import { newNotificationId, type NotificationRequest, type NotificationRequested } from '@bongsu/contracts';
+import type { CallerIdentity } from '@bongsu/http';
+import type { KafkaProducer } from '@bongsu/kafka';
+import { hashJson } from './canonical-json.js';
+import { checkRequest } from './check-request.js';
+import { requestedRecord } from './events.js';
+import type { Idempotency } from './idempotency.js';
+import type { RecentSends } from './recent-sends.js';
+
+export interface Accepted {
+  readonly id: string;
+  readonly acceptedAt: string;
+  /** It had been accepted before, by a request with the same Idempotency-Key. */
+  readonly replayed: boolean;
+}
+
+export interface AcceptOptions {
+  readonly idempotencyKey?: string | undefined;
+  /** W3C Trace Context of the request. */
+  readonly traceparent?: string | undefined;
+}
+
+/**
+ * The accept path: check, then one record to Kafka. When it resolves, every in-sync replica has the record; nothing else
+ * is written, and without an Idempotency-Key nothing else is waited for.
+ */
+export class Acceptance {
+  private readonly producer: Pick<KafkaProducer, 'send'>;
+  private readonly idempotency: Idempotency;
+  private readonly recent: RecentSends;
+
+  constructor(producer: Pick<KafkaProducer, 'send'>, idempotency: Idempotency, recent: RecentSends) {
+    this.producer = producer;
+    this.idempotency = idempotency;
+    this.recent = recent;
+  }
+
+  /** Throws validation_failed, idempotency_key_reused, kafka_unavailable, producer_buffer_full. */
+  async accept(request: NotificationRequest, caller: CallerIdentity, options: AcceptOptions = {}): Promise<Accepted> {
+    const checked = checkRequest(request, Date.now());
+    const produce = async (id: string, acceptedAt: string): Promise<void> => {
+      const data: NotificationRequested = { ...checked, id, tenant: caller.tenant, acceptedAt, apiKeyId: caller.keyId };
+      this.recent.add(data, await this.producer.send(requestedRecord(data, options.traceparent)));
+    };
+    if (options.idempotencyKey === undefined) {
+      const accepted = { id: newNotificationId(), acceptedAt: new Date().toISOString() };
+      await produce(accepted.id, accepted.acceptedAt);
+      return { ...accepted, replayed: false };
+    }
+    const { notificationId, acceptedAt, replayed } = await this.idempotency.once(
+      caller.tenant,
+      options.idempotencyKey,
+      hashJson(request),
+      (id, at) => produce(id, at.toISOString()),
+    );
+    return { id: notificationId, acceptedAt: acceptedAt.toISOString(), replayed };
+  }
+}

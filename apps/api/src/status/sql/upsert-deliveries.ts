@@ -1,0 +1,26 @@
+/** Applies the newest fact of each delivery; an older one than what is there changes nothing. A row may be in the input once. */
+export const UPSERT_DELIVERIES = {
+  name: 'status_upsert_deliveries',
+  text: `
+    INSERT INTO deliveries AS d (notification_id, channel, id, tenant, status, version, provider, next_attempt_at, reason, updated_at)
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::text[],
+                         $8::timestamptz[], $9::text[], $10::timestamptz[])
+               AS r (notification_id, channel, id, tenant, status, version, provider, next_attempt_at, reason, updated_at)
+     ORDER BY notification_id, channel
+    ON CONFLICT (notification_id, channel) DO UPDATE SET
+      status = excluded.status, version = excluded.version, provider = coalesce(excluded.provider, d.provider),
+      next_attempt_at = excluded.next_attempt_at, reason = excluded.reason, updated_at = excluded.updated_at
+      WHERE d.version < excluded.version`,
+};
+
+export const INSERT_ATTEMPTS = {
+  name: 'status_insert_attempts',
+  text: `
+    INSERT INTO attempts (notification_id, channel, number, tenant, provider, started_at, duration_ms, outcome, error)
+    SELECT notification_id, channel, number, tenant, provider, started_at, duration_ms, outcome, error::jsonb
+      FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::timestamptz[], $7::float8[], $8::text[],
+                  $9::text[])
+             AS r (notification_id, channel, number, tenant, provider, started_at, duration_ms, outcome, error)
+     ORDER BY notification_id, channel, number
+    ON CONFLICT DO NOTHING`,
+};
