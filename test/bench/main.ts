@@ -6,7 +6,7 @@ import autocannon from 'autocannon';
 import { buildApps, mainOf, type App } from '../../tools/build/build-apps.ts';
 import { endStack, startDisposableStack, type DisposableStack } from '../../tools/stack/disposable.ts';
 import { freePorts } from '../../tools/stack/ports.ts';
-import { createServiceDatabase, serviceUrl, type Service } from '../../tools/stack/postgres-database.ts';
+import { createServiceDatabase, serviceUrl, superuserOf, type Service } from '../../tools/stack/postgres-database.ts';
 import { cpuSeconds, processesOf, residentBytes } from './cpu.ts';
 
 const KEY = 'bench-0123456789abcdef0123456789abcdef';
@@ -35,7 +35,7 @@ async function main(): Promise<void> {
   const services: Running[] = [];
   process.once('exit', () => services.forEach(({ child }) => child.kill('SIGKILL')));
   try {
-    await createServiceDatabase({ connectionString: stack.postgresUrl }, 'bongsu');
+    await createServiceDatabase(superuserOf(stack.postgresUrl), 'bongsu');
     execFileSync(process.execPath, [CLI, 'topics', 'apply', '--yes'], { env: environment(stack), stdio: 'ignore' });
     services.push(await start('api', stack));
     const accepted = await measureAccepting(services[0]!, stack);

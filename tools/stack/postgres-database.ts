@@ -20,6 +20,12 @@ export function serviceUrl(service: Service, port: number, database = 'bongsu', 
   return `postgres://${roleOf(service)}:${encodeURIComponent(password)}@127.0.0.1:${port}/${database}`;
 }
 
+/** The superuser's settings from its URL. As fields: next to a connection string, `database` would be ignored. */
+export function superuserOf(url: string): ClientConfig {
+  const { hostname, port, username, password } = new URL(url);
+  return { host: hostname, port: Number(port), user: username, password: decodeURIComponent(password) };
+}
+
 /**
  * Makes the database with each service's role and schema where they are not there yet; sets the roles' passwords.
  * Safe to be called by several at once, for several databases of one server.

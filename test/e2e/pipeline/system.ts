@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { ServiceProcess, type ServiceName } from '@bongsu/testing';
 import supertest from 'supertest';
 import { inject } from 'vitest';
-import { createServiceDatabase, serviceUrl } from '../../../tools/stack/postgres-database.ts';
+import { createServiceDatabase, serviceUrl, superuserOf } from '../../../tools/stack/postgres-database.ts';
 
 export const API_KEY = 'e2e-0123456789abcdef0123456789abcdef';
 export const WEBHOOK_SECRET = 'whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=';
@@ -55,9 +55,8 @@ export class System {
     env: Record<string, string> = {},
   ): Promise<System> {
     const system = new System(name, env);
-    const superuser = new URL(inject('bongsu').postgresUrl);
     await Promise.all([
-      createServiceDatabase({ connectionString: superuser.href }, system.#database),
+      createServiceDatabase(superuserOf(inject('bongsu').postgresUrl), system.#database),
       system.cli(['topics', 'apply', '--yes']),
     ]);
     await Promise.all(services.map((service) => system.startService(service)));
