@@ -17,6 +17,13 @@ let stoppingSince: number | undefined;
 // Whatever ends us, nothing stays behind. (Nothing runs here on `kill -9`: the next start ends what that leaves.)
 process.on('exit', () => supervisor.kill());
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => onSignal());
+// `npm start` whose npm was killed has no terminal and nobody who could stop it any more.
+if (process.env['npm_lifecycle_event'] === 'start') {
+  const npm = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== npm && stoppingSince === undefined) onSignal();
+  }, 250).unref();
+}
 process.on('uncaughtException', (error) => {
   screen.complain(error.stack ?? error.message);
   void stop(1);

@@ -39,7 +39,9 @@ export async function transpile({ root, tsconfig, sources, output }: Transpilati
 function readOptions(tsconfig: string): ts.CompilerOptions {
   const { config, error } = ts.readConfigFile(tsconfig, (path) => ts.sys.readFile(path));
   if (error) throw new Error(ts.flattenDiagnosticMessageText(error.messageText, '\n'));
-  return ts.parseJsonConfigFileContent(config, ts.sys, dirname(tsconfig)).options;
+  const { options } = ts.parseJsonConfigFileContent(config, ts.sys, dirname(tsconfig));
+  // One file alone does not show its package.json, and `nodenext` would take it for CommonJS.
+  return { ...options, module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler };
 }
 
 function withPathsOfLibs(source: string, text: string, root: string): { code: string; imports: string[] } {

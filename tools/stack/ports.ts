@@ -1,17 +1,17 @@
-import { createServer, connect, type AddressInfo, type Socket } from 'node:net';
+import { randomInt } from 'node:crypto';
+import { createServer, connect, type Socket } from 'node:net';
 
-/** Ports that were free a moment ago on the loopback address, all different. */
+/**
+ * Ports that were free a moment ago, all different. They lie below those that systems give to outgoing connections (32768
+ * and up on Linux): from there, any connection of any program could take the port while its server is restarted.
+ */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
+  const ports = new Set<number>();
+  while (ports.size < count) {
+    const port = randomInt(20_000, 32_000);
+    if (!(await portInUse(port))) ports.add(port);
+  }
+  return [...ports];
 }
 
 /** Whether something on this machine already listens on the port, on any address that the stack would use. */

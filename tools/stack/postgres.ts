@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmod, chown, copyFile, mkdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, copyFile, mkdir, readFile, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { identify, processesIn, signal } from './process-identity.ts';
@@ -81,7 +81,7 @@ async function initialise(data: string, { initdb }: PostgresPrograms, user: Post
 
 /**
  * Clears what a killed PostgreSQL leaves behind in its data folder: backends that have not noticed yet (a new one refuses
- * to start beside them), and a lock file whose pid may meanwhile be another program's.
+ * to start beside them), and lock files whose pid may meanwhile be another program's.
  */
 export async function clearAfterKill(data: string): Promise<void> {
   const gone = await until(() => processesIn(data).length === 0, { timeoutMs: 2_000, everyMs: 50 });
@@ -89,14 +89,9 @@ export async function clearAfterKill(data: string): Promise<void> {
     for (const backend of processesIn(data)) signal(backend, 'SIGKILL');
     await until(() => processesIn(data).length === 0, { timeoutMs: 3_000, everyMs: 50 });
   }
-  const lock = join(data, 'postmaster.pid');
-  const pid = Number((await readFile(lock, 'utf8').catch(() => '')).split('\n')[0]);
-  if (Number.isInteger(pid) && pid > 0 && (process.platform === 'linux' || !identify(pid)))
-    await rm(lock, { force: true });
-}
-
-/** Keeps the file that holds a secret from other users. */
-export async function writeSecret(path: string, value: string): Promise<void> {
-  await writeFile(path, value, { mode: 0o600 });
-  await chmod(path, 0o600);
+  const pid = Number((await readFile(join(data, 'postmaster.pid'), 'utf8').catch(() => '')).split('\n')[0]);
+  // Where processes do not tell their folder, only a pid that is nobody's is surely stale.
+  if (process.platform !== 'linux' && identify(pid)) return;
+  const locks = (await readdir(data)).filter((name) => name === 'postmaster.pid' || name.startsWith('.s.PGSQL.'));
+  for (const lock of locks) await rm(join(data, lock), { force: true });
 }

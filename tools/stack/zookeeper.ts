@@ -68,7 +68,12 @@ export async function brokerIsUnregistered(
   { timeoutMs = 15_000, signal }: { timeoutMs?: number; signal?: AbortSignal } = {},
 ): Promise<boolean> {
   const registration = new RegExp(`/brokers/ids/${brokerId}\\s`);
-  return until(async () => !registration.test(`${await command(port, 'dump')}\n`), { timeoutMs, everyMs: 100, signal });
+  const unregistered = async (): Promise<boolean> => {
+    const dump = await command(port, 'dump');
+    // One that is still starting answers too, but not the question.
+    return dump.startsWith('SessionTracker dump') && !registration.test(`${dump}\n`);
+  };
+  return until(unregistered, { timeoutMs, everyMs: 100, signal });
 }
 
 /** One of ZooKeeper's four-letter commands; it answers and closes the connection. */

@@ -1,21 +1,24 @@
-import { linkSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, linkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { chmod, mkdir, readdir, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { identify, isRunning, processesIn, signal, type ProcessIdentity } from '../stack/process-identity.ts';
 import { endProcess, readPidFile, runningProcess, writePidFile } from '../stack/process.ts';
 
 /** What the stack makes in its home; nothing else in there is ever deleted. */
-const OWN = ['api-key', 'kafka', 'logs', 'postgres', 'run', 'secrets', 'services', 'supervisor.pid', 'zookeeper'];
+const OWN = ['api-key', 'kafka', 'logs', 'postgres', 'run', 'secrets', 'supervisor.pid', 'zookeeper'];
 const MARKER = 'bongsu-local-stack';
 
 /** Another supervisor already runs on the same home. */
 export class AlreadyRunning extends Error {
   readonly pid: number;
-  constructor(pid: number) {
+  /** It is about to be gone. */
+  readonly stopping: boolean;
+  constructor(pid: number, stopping: boolean) {
     super(
       `this stack is already running (process ${pid}): stop it first, or give this one a home and ports of its own (BONGSU_HOME, …_PORT)`,
     );
     this.pid = pid;
+    this.stopping = stopping;
   }
 }
 
@@ -24,17 +27,23 @@ export const logFileOf = (home: string, part: string): string => join(home, 'log
 
 /** Makes the home, which PostgreSQL's own user must be able to pass through. */
 export async function prepareHome(home: string): Promise<void> {
-  for (const folder of ['', 'run', 'logs', 'services']) await mkdir(join(home, folder), { recursive: true });
+  for (const folder of ['', 'run', 'logs']) await mkdir(join(home, folder), { recursive: true });
   await chmod(home, 0o755);
   await mkdir(join(home, 'secrets'), { recursive: true, mode: 0o700 });
   await writeFile(join(home, MARKER), 'Made by npm start; npm run reset deletes it.\n');
+}
+
+export interface HomeLock {
+  /** Lets a start that finds this lock know that waiting for it is worth while. */
+  announceStop(): void;
+  release(): void;
 }
 
 /**
  * Makes this process the only supervisor of the home until `release` is called or it ends, however it ends.
  * @throws AlreadyRunning
  */
-export function lockHome(home: string): { release(): void } {
+export function lockHome(home: string): HomeLock {
   const lock = join(home, 'supervisor.pid');
   const self = identify(process.pid);
   if (!self) throw new Error('this system does not tell when a process was started');
@@ -49,15 +58,25 @@ export function lockHome(home: string): { release(): void } {
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
         const holder = runningProcess(lock);
-        if (holder) throw new AlreadyRunning(holder.pid);
+        if (holder) throw new AlreadyRunning(holder.pid, existsSync(join(home, 'run', 'stopping')));
         clearStale(lock);
       }
     }
   } finally {
     rmSync(own, { force: true });
   }
+  const stopping = join(home, 'run', 'stopping');
+  rmSync(stopping, { force: true });
   return {
+    announceStop: () => {
+      try {
+        writeFileSync(stopping, '');
+      } catch {
+        // Somebody has deleted the home under us; that must not keep us from stopping.
+      }
+    },
     release: () => {
+      rmSync(stopping, { force: true });
       if (readPidFile(lock)?.pid === process.pid) rmSync(lock, { force: true });
     },
   };

@@ -16,6 +16,8 @@ export function worthShowing(format: LogFormat, line: string): string | undefine
   if (line.trim() === '') return undefined;
   if (format === 'service') return fromService(line);
   if (format === 'java') return /^\S+ \S+ (ERROR|FATAL) /.test(line) ? line.replace(/^\S+ \S+ /, '') : undefined;
+  // Refusing sessions while it starts or stops is ordinary; our own question whether it is ready is refused that way.
+  if (format === 'postgres' && /FATAL: +the database system is /.test(line)) return undefined;
   if (format === 'postgres') return /\] (?:\S+ )?(FATAL|PANIC): /.test(line) ? line.replace(/^.*?\] /, '') : undefined;
   return line;
 }

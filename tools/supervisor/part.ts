@@ -89,6 +89,7 @@ export class Part {
   private async runOnce(starts: number, firstReady: () => void): Promise<string> {
     const { spec, before } = this.definition;
     const began = performance.now();
+    this.lastLines.length = 0;
     await before?.(this.stopping.signal);
     if (this.stopping.signal.aborted) return 'was stopped';
     const child = await startProcess(spec, 'pipe').catch((error: unknown) => error as Error);

@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { resolveJars } from '../stack/jars.ts';
 import { createServiceDatabase, SERVICES, setSuperuserPassword, throughSocket } from '../stack/postgres-database.ts';
-import { endOrphans, lockHome, logFileOf, prepareHome } from './home.ts';
+import { AlreadyRunning, endOrphans, lockHome, logFileOf, prepareHome, type HomeLock } from './home.ts';
 import { LogFile } from './log-file.ts';
 import { Part, type PartDefinition } from './part.ts';
 import { kafkaPart, mailCatcherPart, postgresPart, servicePart, zooKeeperPart } from './parts.ts';
@@ -16,6 +17,9 @@ const ROOT = join(import.meta.dirname, '..', '..');
 
 /** Milliseconds that parts get to end in order, by step; together less than the 15 s in which everything must be gone. */
 const GRACE = { services: 6_000, servers: 3_500, zooKeeper: 1_500 } as const;
+
+/** Milliseconds in which a stack that is being stopped is gone. */
+const LONGEST_STOP = 16_000;
 
 /** What keeps the stack from starting, each a sentence for the person who starts it. */
 export class CannotStart extends Error {
@@ -32,7 +36,7 @@ export class Supervisor {
   private readonly screen: Screen;
   private readonly parts = new Map<string, Part>();
   private readonly stopping = new AbortController();
-  private lock: { release(): void } | undefined;
+  private lock: HomeLock | undefined;
 
   constructor(settings: StackSettings, screen: Screen) {
     this.settings = settings;
@@ -46,7 +50,7 @@ export class Supervisor {
   async start(settingsProblems: readonly string[]): Promise<Secrets> {
     const { home, ports } = this.settings;
     await prepareHome(home);
-    this.lock = lockHome(home);
+    this.lock = await this.takeLock();
     const orphans = await endOrphans(home);
     if (orphans.length > 0) this.screen.say(`ended what an earlier run had left: ${orphans.join(', ')}`);
     const problems = [
@@ -69,6 +73,7 @@ export class Supervisor {
   /** Ends everything: the services first, then what they use. */
   async stop(): Promise<void> {
     this.stopping.abort();
+    this.lock?.announceStop();
     const services = SERVICES as readonly string[];
     const servers = [...this.parts.keys()].filter((name) => !services.includes(name) && name !== 'zookeeper');
     await this.stopParts(services, GRACE.services);
@@ -83,6 +88,19 @@ export class Supervisor {
     this.stopping.abort();
     for (const part of this.parts.values()) part.kill();
     this.lock?.release();
+  }
+
+  /** A stop and a start in quick succession: the one that is stopping is waited for, one that runs is not. */
+  private async takeLock(): Promise<HomeLock> {
+    for (let waited = 0; ; waited += 250) {
+      try {
+        return lockHome(this.settings.home);
+      } catch (error) {
+        if (!(error instanceof AlreadyRunning) || !error.stopping || waited >= LONGEST_STOP) throw error;
+        if (waited === 0) this.screen.say(`waiting for the stack that is stopping (process ${error.pid})`);
+        await delay(250, undefined, { signal: this.stopping.signal });
+      }
+    }
   }
 
   private async startServers(): Promise<void> {
