@@ -122,9 +122,8 @@ export class Bench {
 
   /** A Nest microservice with these controllers on that strategy. */
   async app(strategy: KafkaBatchStrategy, controllers: Type[], providers: Provider[] = []): Promise<INestMicroservice> {
-    class TestModule {}
-    Module({ controllers, providers })(TestModule);
-    const app = await NestFactory.createMicroservice(TestModule, { strategy, logger: false });
+    const module = { module: TestModule, controllers, providers };
+    const app = await NestFactory.createMicroservice(module, { strategy, logger: false });
     this.#apps.push(app);
     await app.listen();
     return app;
@@ -139,6 +138,9 @@ export class Bench {
     await Promise.all(this.#producers.map((producer) => producer.close()));
   }
 }
+
+@Module({})
+class TestModule {}
 
 /** What a handler throws when something that it needs is away. */
 export class Away extends Error {}

@@ -12,24 +12,22 @@ const TOO_LARGE = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE']);
 /** A batch that was refused this often, by fresh producers, is taken apart to find the record that it is refused for. */
 const REFUSALS_BEFORE_SPLIT = 3;
 
-export type ClientFactory = () => Pick<ProducerClient, 'connect' | 'send' | 'discard'>;
-
 /**
  * Sends one batch at a time until each of its records is acknowledged or refused for a reason of its own. Why it is built
  * like this: docs/adr/0004-producer-one-send-in-flight.md.
  */
 export class BatchSender {
   readonly #policy: SendPolicy;
-  readonly #create: ClientFactory;
+  readonly #create: () => ProducerClient;
   readonly #logger: Logger;
   readonly #closing = new AbortController();
-  #client: ReturnType<ClientFactory> | undefined;
+  #client: ProducerClient | undefined;
   /** The connecting that began before the first batch: a second one beside it would make a second producer. */
   #ahead: Promise<void> | undefined;
 
-  constructor(settings: KafkaSettings & ProducerSettings, clientId: string, logger: Logger, create?: ClientFactory) {
+  constructor(settings: KafkaSettings & ProducerSettings, clientId: string, logger: Logger) {
     this.#policy = sendPolicy(settings);
-    this.#create = create ?? (() => new ProducerClient(settings, clientId, logger));
+    this.#create = () => new ProducerClient(settings, clientId, logger);
     this.#logger = logger;
   }
 
@@ -73,7 +71,7 @@ export class BatchSender {
     this.#client = undefined;
   }
 
-  async #connected(retries: number | undefined): Promise<ReturnType<ClientFactory>> {
+  async #connected(retries: number | undefined): Promise<ProducerClient> {
     for (let attempt = 0; !this.#client; attempt++) {
       if (this.#closing.signal.aborted) throw new BongsuError('shutting_down');
       const client = this.#create();

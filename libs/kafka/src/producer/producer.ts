@@ -3,7 +3,7 @@ import type { Logger } from '@bongsu/observability';
 import { backoffMs, sleep, within } from '../cluster/backoff.js';
 import type { KafkaSettings } from '../cluster/connection.js';
 import { producedRecords, producerBatchRecords } from '../metrics.js';
-import { BatchSender, reject, type ClientFactory } from './batch-sender.js';
+import { BatchSender, reject } from './batch-sender.js';
 import { PendingRecords } from './pending-records.js';
 import type { ProducerSettings } from './client.js';
 import { BATCH_OVERHEAD_BYTES, encodedBytes } from './record.js';
@@ -13,6 +13,8 @@ import { TopicCatalog, type TopicState } from './topic-catalog.js';
 /** Most records of one send: more was not faster, and a send that has to be repeated should be small. */
 const MAX_BATCH_RECORDS = 500;
 const DELIVERY_TIMEOUT_MS = 5_000;
+/** Partitions that are added are noticed within this time. */
+const TOPICS_MAX_AGE_MS = 30_000;
 const CLOSE_TIMEOUT_MS = 5_000;
 /** How often waiting records are looked at for their time-out, milliseconds. */
 const SWEEP_MS = 100;
@@ -28,8 +30,8 @@ export interface KafkaProducerOptions {
   readonly deliveryTimeoutMs?: number;
   /** How long `close` waits for what is still to be sent, milliseconds. Default 5000. */
   readonly closeTimeoutMs?: number;
-  /** For tests: where clients come from. */
-  readonly createClient?: ClientFactory;
+  /** How old what is known of a topic's partitions may be, milliseconds. Default 30,000. */
+  readonly topicsMaxAgeMs?: number;
 }
 
 /**
@@ -69,8 +71,13 @@ export class KafkaProducer {
     this.#logger = logger;
     this.#deliveryTimeoutMs = options.deliveryTimeoutMs ?? DELIVERY_TIMEOUT_MS;
     this.#closeTimeoutMs = options.closeTimeoutMs ?? CLOSE_TIMEOUT_MS;
-    this.#catalog = new TopicCatalog(settings, `${clientId}-topics`, logger, () => performance.now());
-    this.#sender = new BatchSender(settings, clientId, logger, options.createClient);
+    this.#catalog = new TopicCatalog(
+      settings,
+      `${clientId}-topics`,
+      logger,
+      options.topicsMaxAgeMs ?? TOPICS_MAX_AGE_MS,
+    );
+    this.#sender = new BatchSender(settings, clientId, logger);
   }
 
   /** Starts connecting and resolves at once, also when Kafka is away: it is tried again until `close`. */

@@ -6,8 +6,6 @@ import { sleep } from '../cluster/backoff.js';
 
 /** Kafka's own default of `max.message.bytes`, for clusters that do not let us read a topic's configuration. */
 const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588;
-/** An added partition is noticed within this time. */
-const REFRESH_AFTER_MS = 30_000;
 /** How long an unknown topic stays unknown before Kafka is asked again: long enough that a typo costs nothing. */
 const UNKNOWN_FOR_MS = 2_000;
 /** A broker that is stopped takes connections and answers nothing. */
@@ -37,15 +35,15 @@ export class TopicCatalog {
   readonly #settings: KafkaSettings;
   readonly #clientId: string;
   readonly #logger: Logger;
-  readonly #now: () => number;
+  readonly #maxAgeMs: number;
   readonly #topics = new Map<string, TopicState>();
   #link: Link | undefined;
 
-  constructor(settings: KafkaSettings, clientId: string, logger: Logger, now: () => number) {
+  constructor(settings: KafkaSettings, clientId: string, logger: Logger, maxAgeMs: number) {
     this.#settings = settings;
     this.#clientId = clientId;
     this.#logger = logger;
-    this.#now = now;
+    this.#maxAgeMs = maxAgeMs;
   }
 
   /** The state of a declared topic; never asks Kafka. */
@@ -61,7 +59,7 @@ export class TopicCatalog {
 
   /** Learns the topic's partitions. Resolves to false when it does not exist; rejects when Kafka does not answer. */
   async load(state: TopicState): Promise<boolean> {
-    if (this.#now() - state.askedAt < UNKNOWN_FOR_MS) return state.partitions > 0;
+    if (performance.now() - state.askedAt < UNKNOWN_FOR_MS) return state.partitions > 0;
     for (let tries = 1; ; tries++) {
       if (await this.#ask(state)) return true;
       if (tries >= UNKNOWN_TRIES) return false;
@@ -71,10 +69,10 @@ export class TopicCatalog {
 
   /** Asks again, aside, when what is known is old; what was known stays true until there is an answer. */
   refreshWhenOld(state: TopicState): void {
-    if (state.refreshing || this.#now() - state.askedAt < REFRESH_AFTER_MS) return;
+    if (state.refreshing || performance.now() - state.askedAt < this.#maxAgeMs) return;
     state.refreshing = true;
     this.#ask(state)
-      .catch(() => (state.askedAt = this.#now()))
+      .catch(() => (state.askedAt = performance.now()))
       .finally(() => (state.refreshing = false));
   }
 
@@ -99,7 +97,7 @@ export class TopicCatalog {
     });
     if (state.partitions > 0 && partitions > state.partitions)
       this.#logger.info({ topic: state.name, from: state.partitions, to: partitions }, 'The topic has more partitions');
-    Object.assign(state, { partitions, maxMessageBytes: maxBytes, askedAt: this.#now() });
+    Object.assign(state, { partitions, maxMessageBytes: maxBytes, askedAt: performance.now() });
     return partitions > 0;
   }
 

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { RawRecord } from '@bongsu/contracts';
 import type { Logger } from '@bongsu/observability';
-import type { Admin, Kafka } from 'kafkajs';
+import type { EachBatchPayload, Kafka } from 'kafkajs';
 import { within } from '../cluster/backoff.js';
-import { ASK_BRIEFLY, KafkaConnection, type KafkaSettings } from '../cluster/connection.js';
+import { KafkaConnection, RIDE_OUT, type KafkaSettings } from '../cluster/connection.js';
 import { rawRecord } from '../consumer/raw-record.js';
 
 export interface ReadTopicOptions {
@@ -21,11 +21,9 @@ export interface ReadTopicOptions {
  */
 export async function readTopic(options: ReadTopicOptions): Promise<RawRecord[]> {
   const { settings, topic, logger, timeoutMs = 30_000 } = options;
-  const connection = new KafkaConnection({ settings, clientId: 'bongsu-reader', logger, retry: ASK_BRIEFLY });
+  const connection = new KafkaConnection({ settings, clientId: 'bongsu-reader', logger, retry: RIDE_OUT });
   try {
-    const admin = connection.kafka.admin();
-    await admin.connect();
-    const records = await within(timeoutMs, readToEnd(connection.kafka, admin, settings.KAFKA_TOPIC_PREFIX, topic));
+    const records = await within(timeoutMs, readToEnd(connection.kafka, settings.KAFKA_TOPIC_PREFIX, topic));
     if (!records) throw new Error(`Topic ${topic} could not be read to its end within ${timeoutMs} ms`);
     return records.toSorted((a, b) => a.partition - b.partition || Number(a.offset - b.offset));
   } finally {
@@ -33,7 +31,9 @@ export async function readTopic(options: ReadTopicOptions): Promise<RawRecord[]>
   }
 }
 
-async function readToEnd(kafka: Kafka, admin: Admin, prefix: string, topic: string): Promise<RawRecord[]> {
+async function readToEnd(kafka: Kafka, prefix: string, topic: string): Promise<RawRecord[]> {
+  const admin = kafka.admin();
+  await admin.connect();
   const missing = new Map<number, bigint>();
   for (const { partition, low, high } of await admin.fetchTopicOffsets(prefix + topic))
     if (BigInt(high) > BigInt(low)) missing.set(partition, BigInt(high));
@@ -44,15 +44,11 @@ async function readToEnd(kafka: Kafka, admin: Admin, prefix: string, topic: stri
   await consumer.connect();
   await consumer.subscribe({ topics: [prefix + topic], fromBeginning: true });
   await new Promise<void>((resolve, reject) => {
-    const eachBatch = async ({
-      batch,
-    }: {
-      batch: { partition: number; messages: unknown[]; lastOffset(): string };
-    }) => {
-      const end = missing.get(batch.partition);
-      for (const message of batch.messages as Parameters<typeof rawRecord>[2][])
-        if (end !== undefined && BigInt(message.offset) < end) records.push(rawRecord(topic, batch.partition, message));
-      if (end !== undefined && BigInt(batch.lastOffset()) + 1n >= end) missing.delete(batch.partition);
+    const eachBatch = async ({ batch }: EachBatchPayload): Promise<void> => {
+      const end = missing.get(batch.partition) ?? 0n;
+      for (const message of batch.messages)
+        if (BigInt(message.offset) < end) records.push(rawRecord(topic, batch.partition, message));
+      if (BigInt(batch.lastOffset()) + 1n >= end) missing.delete(batch.partition);
       if (missing.size === 0) resolve();
     };
     consumer.run({ autoCommit: false, eachBatch }).catch(reject);
