@@ -65,6 +65,7 @@ export class Engine {
     this.#dispatcher = new Dispatcher({
       providers: (channel) => options.providers.of(channel),
       concurrency: options.concurrency,
+      unsettled: () => this.#settler.unsettled,
       providerTimeoutMs: options.providerTimeoutMs,
       retrySchedule: options.retrySchedule,
       mayStart: () => worker.mayStart,
@@ -163,6 +164,7 @@ export class Engine {
       endToEnd.observe({ channel: delivery.channel, priority: delivery.priority }, Math.max(0, seconds));
     }
     this.#measurePressure();
+    this.#dispatcher.settled();
   }
 
   /** Above the capacity intake pauses; below half of it, it goes on. Outcomes not written yet count: they are memory too. */

@@ -10,8 +10,10 @@ import { DeliveryQueue } from './queue.js';
 export interface DispatcherOptions {
   /** The providers of a channel, in order of preference. */
   readonly providers: (channel: string) => readonly Provider[];
-  /** Provider calls at the same time, at most. */
+  /** Provider calls that are under way or not yet recorded, at most: as many may be repeated after a kill. */
   readonly concurrency: number;
+  /** Outcomes that are not in the ledger yet. */
+  readonly unsettled: () => number;
   /** After how long a call is given up, milliseconds. */
   readonly providerTimeoutMs: number;
   readonly retrySchedule: readonly number[];
@@ -77,10 +79,19 @@ export class Dispatcher {
     return waiting;
   }
 
+  /** Outcomes were recorded: their slots are free. */
+  settled(): void {
+    this.#pump();
+  }
+
+  #hasSlot(): boolean {
+    return this.#queue.running + this.#options.unsettled() < this.#options.concurrency;
+  }
+
   #pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
-    while (!this.#stopping && this.#queue.waiting > 0 && this.#queue.running < this.#options.concurrency) {
+    while (!this.#stopping && this.#queue.waiting > 0 && this.#hasSlot()) {
       if (!this.#options.mayStart()) {
         this.#recheck ??= setTimeout(() => {
           this.#recheck = undefined;

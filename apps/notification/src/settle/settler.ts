@@ -56,7 +56,6 @@ export class Settler {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, MAX_BATCH);
       await this.#write(batch);
-      this.#unsettled -= batch.length;
     }
     this.#running = undefined;
   }
@@ -65,6 +64,7 @@ export class Settler {
     for (let delayMs = 100; ; delayMs = Math.min(delayMs * 2, 5000)) {
       try {
         const woken = await this.#ledger.settle(batch);
+        this.#unsettled -= batch.length;
         this.#events.onCommitted(batch);
         if (woken.length > 0) this.#events.onWoken(woken);
         return;
@@ -85,6 +85,7 @@ export class Settler {
         { err: error, delivery: only.delivery.id },
         'An outcome cannot be written; the delivery is tried again when this worker ends',
       );
+      this.#unsettled--;
       return;
     }
     const middle = batch.length >> 1;
