@@ -77,6 +77,7 @@ function manage(
           if (!started().get(KafkaProducer).available) throw new Error('Kafka does not acknowledge');
         },
       },
+      { name: 'start-up', required: true, check: () => started().get(Database).checkStartUp() },
       // Notifications are accepted without these two; reads wait for them, or say so.
       { name: 'postgres', required: false, check: () => started().get(Database).check() },
       { name: 'read-model', required: false, check: () => started().get(KafkaBatchStrategy).checkHealth() },

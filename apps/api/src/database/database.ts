@@ -6,6 +6,8 @@ import type { DataSource, EntityTarget, ObjectLiteral, Repository } from 'typeor
 import { preparePartitions } from './partitions.js';
 
 const HOUSEKEEPING_MS = 3_600_000;
+/** How long a process that has just started counts as not ready while it has not reached the database. */
+const START_UP_MS = 5_000;
 
 /**
  * The API's database, which may be away, at the start too: notifications are accepted without it. Everything that needs it
@@ -77,6 +79,14 @@ export class Database {
   /** For the readiness report. Rejects while the database does not answer. */
   async check(): Promise<void> {
     await this.query('SELECT 1');
+  }
+
+  /**
+   * Rejects for a moment after the start while the database has not been reached: replicas that are replaced one by one
+   * would otherwise be sent reads that they must refuse. A database that is away for longer does not keep the API from work.
+   */
+  checkStartUp(): void {
+    if (!this.ready && performance.now() < START_UP_MS) throw new Error('the database has not been reached yet');
   }
 
   async stop(): Promise<void> {

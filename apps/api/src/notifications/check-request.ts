@@ -80,7 +80,7 @@ function wrongTimes({ sendAt, expiresAt }: NotificationRequest, now: number): Vi
   if (!(send <= aYearAfter(now)))
     violations.push({ pointer: '/sendAt', detail: 'must be a time at most a year ahead' });
   if (!(expires > now)) violations.push({ pointer: '/expiresAt', detail: 'must be in the future' });
-  else if (!(expires > send)) violations.push({ pointer: '/expiresAt', detail: 'must be after sendAt' });
+  else if (expires <= send) violations.push({ pointer: '/expiresAt', detail: 'must be after sendAt' });
   return violations;
 }
 

@@ -24,7 +24,7 @@ export class QueryParameters<Name extends string> {
 
   /** For a route that takes no parameters. */
   static refuseAll(query: unknown): void {
-    const [name] = Object.keys((query ?? {}) as object);
+    const [name] = Object.keys(query ?? {});
     if (name !== undefined) throw invalidParameter(name.slice(0, 100), 'is not known here; there are none');
   }
 

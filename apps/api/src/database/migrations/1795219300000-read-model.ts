@@ -32,14 +32,14 @@ const NOTIFICATIONS = `
     placeheld boolean NOT NULL,
     accepted_at timestamptz(3) NOT NULL,
     key text,
-    recipient jsonb,
+    recipient json,
     recipient_id text,
     priority text,
     channels text[],
     category text,
     ordering_key text,
     subject text,
-    metadata jsonb,
+    metadata json,
     send_at timestamptz(3),
     expires_at timestamptz(3),
     cancel_requested_at timestamptz(3)
@@ -72,7 +72,7 @@ const NOTIFICATIONS = `
     started_at timestamptz(3) NOT NULL,
     duration_ms double precision NOT NULL,
     outcome text NOT NULL,
-    error jsonb,
+    error json,
     PRIMARY KEY (notification_id, channel, number)
   ) PARTITION BY RANGE (notification_id);
   CREATE TABLE attempts_default PARTITION OF attempts DEFAULT;
@@ -83,7 +83,7 @@ const NOTIFICATIONS = `
     tenant text NOT NULL,
     at timestamptz(3) NOT NULL,
     position bigint NOT NULL,
-    entry jsonb NOT NULL,
+    entry json NOT NULL,
     PRIMARY KEY (notification_id, event_id)
   ) PARTITION BY RANGE (notification_id);
   CREATE TABLE timeline_default PARTITION OF timeline DEFAULT;

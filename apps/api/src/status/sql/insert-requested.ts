@@ -9,8 +9,8 @@ export const INSERT_REQUESTED = {
     INSERT INTO notifications AS n (
       id, tenant, status, requested, placeheld, accepted_at, key, recipient, recipient_id, priority, channels, category,
       ordering_key, subject, metadata, send_at, expires_at)
-    SELECT id, tenant, status, true, false, accepted_at, key, recipient::jsonb, recipient_id, priority,
-           string_to_array(channels, ','), category, ordering_key, subject, metadata::jsonb, send_at, expires_at
+    SELECT id, tenant, status, true, false, accepted_at, key, recipient::json, recipient_id, priority,
+           string_to_array(channels, ','), category, ordering_key, subject, metadata::json, send_at, expires_at
       FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::text[], $8::text[],
                   $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::timestamptz[], $15::timestamptz[])
              AS r (id, tenant, status, accepted_at, key, recipient, recipient_id, priority, channels, category, ordering_key,
