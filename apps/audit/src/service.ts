@@ -1,0 +1,57 @@
+import { BongsuError } from '@bongsu/contracts';
+import { createHttpApplication } from '@bongsu/http';
+import { KafkaBatchStrategy, KafkaProducer } from '@bongsu/kafka';
+import type { Logger } from '@bongsu/observability';
+import { isInfrastructureError } from '@bongsu/persistence';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { DataSource } from 'typeorm';
+import { ApiKeys } from './access/api-keys.js';
+import { auditModule } from './app.module.js';
+import { prepareMonths } from './database/month-partitions.js';
+import type { AuditSettings } from './settings.js';
+
+const MONTHS_EVERY_MS = 6 * 3_600_000;
+
+const DESCRIPTION = {
+  title: 'Bongsu audit',
+  description: 'The record of everything, in hash chains that anybody can verify (docs/audit-format.md).',
+  version: '1',
+};
+
+/** Connects and migrates, waiting for PostgreSQL as long as it takes or until the signal aborts. Nothing is served yet. */
+export async function createService(
+  settings: AuditSettings,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<NestFastifyApplication> {
+  return await createHttpApplication(auditModule(settings, logger, signal), {
+    logger,
+    description: DESCRIPTION,
+    rateLimit: settings.RATE_LIMIT,
+    classify: (error) =>
+      isInfrastructureError(error) ? new BongsuError('database_unavailable', undefined, { cause: error }) : undefined,
+  });
+}
+
+/** Serves HTTP (port 0 for any) and joins the consumer group, in the background while Kafka is away. */
+export async function startService(app: NestFastifyApplication, port: number, logger: Logger): Promise<void> {
+  app.connectMicroservice({ strategy: app.get(KafkaBatchStrategy) });
+  app.get(ApiKeys).start();
+  // Before Kafka: what is recorded can be read and verified while Kafka is away.
+  await app.listen(port, '0.0.0.0');
+  await app.startAllMicroservices();
+  setInterval(() => {
+    prepareMonths(app.get(DataSource), Date.now()).catch((error: unknown) =>
+      logger.warn({ err: error }, 'Making partitions failed; it will be tried again'),
+    );
+  }, MONTHS_EVERY_MS).unref();
+}
+
+/** Takes nothing new, finishes the batch in hand, leaves the group, answers what was asked, and lets go of everything. */
+export async function stopService(app: NestFastifyApplication): Promise<void> {
+  app.get(ApiKeys).stop();
+  await app.get(KafkaBatchStrategy).close();
+  await app.close();
+  await app.get(KafkaProducer).close();
+  await app.get(DataSource).destroy();
+}
