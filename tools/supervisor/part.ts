@@ -1,8 +1,8 @@
 import type { ChildProcess } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { signal as sendSignal } from '../stack/process-identity.ts';
-import { endProcess, runningProcess, startProcess, type ProcessSpec } from '../stack/process.ts';
+import { identify, signal as sendSignal, type ProcessIdentity } from '../stack/process-identity.ts';
+import { end as endProcess, startProcess, type ProcessSpec } from '../stack/process.ts';
 import { until } from '../stack/until.ts';
 import type { LogFile } from './log-file.ts';
 import { LineSplitter, worthShowing, type LogFormat } from './log-lines.ts';
@@ -39,6 +39,8 @@ export class Part {
   private readonly stopping = new AbortController();
   private readonly lastLines: string[] = [];
   private running: Promise<void> | undefined;
+  /** Known here too: the pid file goes with a home that somebody deletes under us. */
+  private process: ProcessIdentity | undefined;
 
   constructor(definition: PartDefinition, outputs: PartOutputs) {
     this.name = definition.spec.name;
@@ -61,15 +63,14 @@ export class Part {
   /** Ends it, in order at first, by force after `graceMs`. */
   async stop(graceMs: number): Promise<void> {
     this.stopping.abort();
-    await endProcess(this.definition.spec.pidFile, { ...this.definition.spec, graceMs });
+    if (this.process) await endProcess(this.process, { ...this.definition.spec, graceMs });
     await this.running;
   }
 
   /** Ends it at once, without waiting. */
   kill(): void {
     this.stopping.abort();
-    const running = runningProcess(this.definition.spec.pidFile);
-    if (running) sendSignal(running, this.definition.spec.killSignal);
+    if (this.process) sendSignal(this.process, this.definition.spec.killSignal);
   }
 
   private async keepRunning(firstReady: () => void): Promise<void> {
@@ -95,6 +96,7 @@ export class Part {
     const child = await startProcess(spec, 'pipe').catch((error: unknown) => error as Error);
     if (child instanceof Error)
       return `cannot be run: ${child.cause instanceof Error ? child.cause.message : child.message}`;
+    this.process = child.pid === undefined ? undefined : identify(child.pid);
     const ended = new AbortController();
     const end = new Promise<string>((resolve) => {
       child.once('exit', (code, signal) => {
@@ -103,6 +105,8 @@ export class Part {
       });
     });
     this.listenTo(child);
+    // A stop that came while the process was being started did not find it.
+    if (this.stopping.signal.aborted && this.process) sendSignal(this.process, spec.killSignal);
     const timeoutMs = starts === 1 ? FIRST_START_TIMEOUT : Number.POSITIVE_INFINITY;
     const ready = await until(this.definition.isReady, { timeoutMs, everyMs: 50, signal: ended.signal });
     if (ready && !ended.signal.aborted) {

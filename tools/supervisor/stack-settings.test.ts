@@ -1,0 +1,98 @@
+import { describe, expect, it } from 'vitest';
+import { serviceEnvironment } from './parts.ts';
+import { PORT_VARIABLES, readStackSettings } from './stack-settings.ts';
+
+const KEY = 'k'.repeat(32);
+
+describe('the local stack', () => {
+  it('has the ports that the documentation names', () => {
+    const { settings, problems } = readStackSettings({});
+    expect(problems).toEqual([]);
+    expect(settings.ports).toEqual({
+      API_PORT: 3000,
+      AUDIT_PORT: 3002,
+      API_MANAGEMENT_PORT: 9464,
+      NOTIFICATION_MANAGEMENT_PORT: 9465,
+      AUDIT_MANAGEMENT_PORT: 9466,
+      KAFKA_PORT: 9092,
+      KAFKA_INTERNAL_PORT: 19092,
+      KAFKA_DOCKER_PORT: 29092,
+      KAFKA_JMX_PORT: 1234,
+      ZOOKEEPER_PORT: 2181,
+      ZOOKEEPER_JMX_PORT: 1235,
+      POSTGRES_PORT: 15432,
+      SMTP_PORT: 1025,
+      MAIL_PORT: 8025,
+    });
+  });
+
+  it.each(PORT_VARIABLES)('moves a port by %s', (variable) => {
+    expect(readStackSettings({ [variable]: '12345' }).settings.ports[variable]).toBe(12_345);
+  });
+
+  it('takes an empty variable for one that is not set', () => {
+    const { settings, problems } = readStackSettings({ API_PORT: '', BOOTSTRAP_API_KEY: ' ', LOG_LEVEL: '' });
+    expect(problems).toEqual([]);
+    expect(settings).toMatchObject({ apiKey: undefined, showServices: false });
+    expect(settings.ports.API_PORT).toBe(3000);
+  });
+
+  it('names everything that is wrong at once', () => {
+    const { problems } = readStackSettings({
+      API_PORT: 'http',
+      AUDIT_PORT: '70000',
+      SMTP_PORT: '2181',
+      BOOTSTRAP_API_KEY: 'short',
+    });
+    expect(problems.map((problem) => problem.split(' ')[0])).toEqual([
+      'API_PORT',
+      'AUDIT_PORT',
+      'ZOOKEEPER_PORT',
+      'BOOTSTRAP_API_KEY',
+    ]);
+    expect(problems.join()).not.toContain('short');
+  });
+});
+
+describe('a service of the local stack', () => {
+  const { settings } = readStackSettings({
+    KAFKA_PORT: '10001',
+    POSTGRES_PORT: '10002',
+    SMTP_PORT: '10003',
+    BONGSU_AUDIT_DB_PASSWORD: 'p@ss/word',
+  });
+  const secrets = { apiKey: KEY, webhookSecret: 'whsec_x' };
+
+  it('is told where its own stack is, whatever the environment says', () => {
+    const env = serviceEnvironment('api', settings, secrets, {
+      KAFKA_BROKERS: 'elsewhere:9092',
+      DATABASE_URL: 'postgres://elsewhere',
+      PORT: '1',
+    });
+    expect(env).toMatchObject({
+      PORT: '3000',
+      MANAGEMENT_PORT: '9464',
+      KAFKA_BROKERS: '127.0.0.1:10001',
+      DATABASE_URL: 'postgres://bongsu_api:bongsu_api@127.0.0.1:10002/bongsu',
+      BOOTSTRAP_API_KEY: KEY,
+    });
+  });
+
+  it('gets the mail catcher and webhooks to this machine, unless the environment has chosen', () => {
+    expect(serviceEnvironment('notification', settings, secrets, {})).toMatchObject({
+      SMTP_URL: 'smtp://127.0.0.1:10003',
+      WEBHOOK_ALLOWED_NETWORKS: '127.0.0.0/8,::1/128',
+    });
+    const chosen = {
+      SMTP_URL: 'smtps://mail.example.org',
+      WEBHOOK_ALLOWED_NETWORKS: '10.0.0.0/8',
+      SMTP_FROM: 'us@example.org',
+    };
+    expect(serviceEnvironment('notification', settings, secrets, chosen)).toMatchObject(chosen);
+  });
+
+  it('has a password that is written so that an address can hold it', () => {
+    const { DATABASE_URL = '' } = serviceEnvironment('audit', settings, secrets, {});
+    expect(decodeURIComponent(new URL(DATABASE_URL).password)).toBe('p@ss/word');
+  });
+});
