@@ -152,6 +152,7 @@ export class Engine {
     await this.#ledger.giveBack(waiting.map(({ id }) => id));
     await this.#relay.stop();
     await this.#options.worker.leave();
+    await this.#options.providers.close();
   }
 
   #committed(settlements: readonly Settlement[]): void {
