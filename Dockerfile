@@ -22,14 +22,16 @@ COPY nest-cli.json tsconfig.json ./
 COPY libs libs
 ARG APP
 COPY apps/${APP} apps/${APP}
-RUN npx nest build ${APP}
+# main.mjs starts whichever app this is, so that the image's command is the same for all.
+RUN npx nest build ${APP} && rm -rf apps/${APP}/src \
+ && echo "import './$(ls apps/${APP}/bin/*.js 2>/dev/null || echo apps/${APP}/dist/apps/${APP}/src/main.js)';" > main.mjs
 
 FROM manifests AS dependencies
 ARG APP
 # Without the links to the workspaces: what a service uses of libs/ is in its build.
 RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --omit=optional --workspace apps/${APP} && rm -rf node_modules/@bongsu
 
-FROM base AS runtime
+FROM base
 ARG APP
 ARG VERSION=0.1.0
 ARG REVISION=unknown
@@ -38,36 +40,15 @@ LABEL org.opencontainers.image.title="bongsu-${APP}" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-ENV NODE_ENV=production
+ENV NODE_ENV=production BONGSU_APP=${APP}
+# A service installs nothing; what is not there cannot be misused.
+RUN rm -rf /usr/local/lib/node_modules /opt/yarn-* /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/yarn* /usr/local/bin/corepack
+COPY LICENSE infra/compose/healthcheck.mjs ./
 COPY --from=dependencies /app/node_modules node_modules
-COPY apps/${APP}/package.json apps/${APP}/
-COPY LICENSE ./
-COPY --from=build /app/apps/${APP}/dist apps/${APP}/dist
+COPY --from=build /app/main.mjs main.mjs
+COPY --from=build /app/apps/${APP} apps/${APP}
 USER node
 STOPSIGNAL SIGTERM
-
-# A service answers for its own health on its management port; one that never gets there is not healthy either.
-FROM runtime AS service
-COPY infra/compose/healthcheck.js /app/
-HEALTHCHECK --interval=10s --timeout=5s --retries=3 --start-period=120s --start-interval=1s CMD ["node", "/app/healthcheck.js"]
-
-FROM service AS service-api
-ENV PORT=3000 MANAGEMENT_PORT=9464
-EXPOSE 3000 9464
-CMD ["node", "apps/api/dist/apps/api/src/main.js"]
-
-FROM service AS service-notification
-ENV MANAGEMENT_PORT=9465
-EXPOSE 9465
-CMD ["node", "apps/notification/dist/apps/notification/src/main.js"]
-
-FROM service AS service-audit
-ENV PORT=3002 MANAGEMENT_PORT=9466
-EXPOSE 3002 9466
-CMD ["node", "apps/audit/dist/apps/audit/src/main.js"]
-
-FROM runtime AS service-cli
-COPY apps/cli/bin apps/cli/bin
-ENTRYPOINT ["node", "apps/cli/bin/bongsu.js"]
-
-FROM service-${APP}
+# Whether the service itself says, on its management port, that it is ready. (The CLI has none: disable it there.)
+HEALTHCHECK --interval=10s --timeout=5s --retries=3 --start-period=120s --start-interval=1s CMD ["node", "/app/healthcheck.mjs"]
+ENTRYPOINT ["node", "/app/main.mjs"]
