@@ -6,6 +6,7 @@ export class Unreachable extends Error {}
 
 /** One event of a notification's timeline; there may be more fields. */
 export interface TimelineEntry {
+  readonly id: string;
   readonly at: string;
   readonly type: string;
   readonly channel?: string;

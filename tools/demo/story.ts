@@ -24,7 +24,7 @@ interface Scene {
 interface Playing extends Scene {
   readonly id: string;
   readonly number: number;
-  shown: number;
+  readonly shown: Set<string>;
   status: string;
 }
 
@@ -101,7 +101,7 @@ async function send(stack: StackClient, receiver: DemoReceiver, say: Say): Promi
   const playing: Playing[] = [];
   for (const scene of scenes(receiver.url)) {
     const id = await stack.send(scene.body);
-    const each = { ...scene, id, number: playing.length + 1, shown: 0, status: 'accepted' };
+    const each = { ...scene, id, number: playing.length + 1, shown: new Set<string>(), status: 'accepted' };
     playing.push(each);
     say(`#${each.number}`, `${style('bold', scene.title)}  ${style('dim', id)}`);
   }
@@ -112,8 +112,10 @@ async function watch(stack: StackClient, each: Playing, say: Say): Promise<void>
   if (!UNDER_WAY.has(each.status)) return;
   const status = await stack.status(each.id);
   const timeline = await stack.timeline(each.id);
-  for (const entry of timeline.slice(each.shown)) say(`#${each.number}`, described(entry));
-  each.shown = timeline.length;
+  for (const entry of timeline.filter(({ id }) => !each.shown.has(id))) {
+    each.shown.add(entry.id);
+    say(`#${each.number}`, described(entry));
+  }
   each.status = status;
   if (!UNDER_WAY.has(status)) say(`#${each.number}`, style(status === 'delivered' ? 'good' : 'bad', status));
 }

@@ -2,15 +2,12 @@ import { GROUPS } from '@bongsu/contracts';
 import { API_KEY_DIRECTORY } from '@bongsu/http';
 import { KafkaBatchStrategy, KafkaProducer } from '@bongsu/kafka';
 import type { Logger } from '@bongsu/observability';
-import { connectAndMigrate } from '@bongsu/persistence';
 import { Module, type Type } from '@nestjs/common';
-import { DataSource } from 'typeorm';
 import { ApiKeys } from './access/api-keys.js';
 import { Appender } from './chain/appender.js';
 import { ChainsController } from './chain/chains.controller.js';
 import { IntakeController } from './chain/intake.controller.js';
-import { auditDataSource } from './database/data-source.js';
-import { prepareMonths } from './database/month-partitions.js';
+import { Database } from './database/database.js';
 import { ExportController } from './records/export.controller.js';
 import { RecordsController } from './records/records.controller.js';
 import type { AuditSettings } from './settings.js';
@@ -23,28 +20,23 @@ export function auditModule(settings: AuditSettings, logger: Logger, signal: Abo
     controllers: [IntakeController, ChainsController, RecordsController, ExportController, VerifyController],
     providers: [
       {
-        provide: DataSource,
-        useFactory: async () => {
-          const dataSource = auditDataSource(settings.DATABASE_URL, settings.DATABASE_POOL);
-          await connectAndMigrate(dataSource, logger, signal);
-          await prepareMonths(dataSource, Date.now());
-          return dataSource;
-        },
+        provide: Database,
+        useFactory: () => Database.open(settings.DATABASE_URL, settings.DATABASE_POOL, logger, signal),
       },
       {
         provide: Appender,
-        inject: [DataSource],
-        useFactory: (dataSource: DataSource) => new Appender(dataSource, logger),
+        inject: [Database],
+        useFactory: (database: Database) => new Appender(database, logger),
       },
       {
         provide: Verification,
-        inject: [DataSource],
-        useFactory: (dataSource: DataSource) => new Verification(dataSource, logger),
+        inject: [Database],
+        useFactory: (database: Database) => new Verification(database, logger),
       },
       {
         provide: ApiKeys,
-        inject: [DataSource],
-        useFactory: (dataSource: DataSource) => new ApiKeys(dataSource, settings.BOOTSTRAP_API_KEY, logger),
+        inject: [Database],
+        useFactory: (database: Database) => new ApiKeys(database, settings.BOOTSTRAP_API_KEY, logger),
       },
       { provide: API_KEY_DIRECTORY, useExisting: ApiKeys },
       {

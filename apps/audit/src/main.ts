@@ -4,8 +4,7 @@ import { readSettings, SettingsError } from '@bongsu/config';
 import { KafkaBatchStrategy } from '@bongsu/kafka';
 import { createLogger, ManagementServer, onFatal, type Logger } from '@bongsu/observability';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { DataSource } from 'typeorm';
-import { ping } from './database/data-source.js';
+import { Database } from './database/database.js';
 import { createService, startService, stopService } from './service.js';
 import { AUDIT_SETTINGS } from './settings.js';
 
@@ -22,7 +21,7 @@ async function main(): Promise<void> {
     logger,
     checks: [
       { name: 'kafka', required: true, check: () => started(app).get(KafkaBatchStrategy).checkHealth() },
-      { name: 'postgres', required: true, check: () => ping(started(app).get(DataSource)) },
+      { name: 'postgres', required: true, check: () => started(app).get(Database).check() },
     ],
   });
   await management.start();

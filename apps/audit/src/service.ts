@@ -4,10 +4,9 @@ import { KafkaBatchStrategy, KafkaProducer } from '@bongsu/kafka';
 import type { Logger } from '@bongsu/observability';
 import { isInfrastructureError } from '@bongsu/persistence';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { DataSource } from 'typeorm';
 import { ApiKeys } from './access/api-keys.js';
 import { auditModule } from './app.module.js';
-import { prepareMonths } from './database/month-partitions.js';
+import { Database } from './database/database.js';
 import type { AuditSettings } from './settings.js';
 
 const MONTHS_EVERY_MS = 6 * 3_600_000;
@@ -41,9 +40,10 @@ export async function startService(app: NestFastifyApplication, port: number, lo
   await app.listen(port, '0.0.0.0');
   await app.startAllMicroservices();
   setInterval(() => {
-    prepareMonths(app.get(DataSource), Date.now()).catch((error: unknown) =>
-      logger.warn({ err: error }, 'Making partitions failed; it will be tried again'),
-    );
+    app
+      .get(Database)
+      .prepareMonths(Date.now())
+      .catch((error: unknown) => logger.warn({ err: error }, 'Making partitions failed; it will be tried again'));
   }, MONTHS_EVERY_MS).unref();
 }
 
@@ -53,5 +53,5 @@ export async function stopService(app: NestFastifyApplication): Promise<void> {
   await app.get(KafkaBatchStrategy).close();
   await app.close();
   await app.get(KafkaProducer).close();
-  await app.get(DataSource).destroy();
+  await app.get(Database).close();
 }

@@ -1,11 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { recordsOf, decodeHeaders, type StoredRecord } from '@bongsu/audit-chain';
 import type { RawRecord } from '@bongsu/contracts';
-import { query, transaction } from '@bongsu/persistence';
-import type { DataSource } from 'typeorm';
+import type { Database } from '../../../apps/audit/src/database/database.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Appender } from '../../../apps/audit/src/chain/appender.js';
-import { prepareMonths } from '../../../apps/audit/src/database/month-partitions.js';
 import { freshAudit, logger, raw, raws, verifyAll, type AuditDatabase } from './database.js';
 
 const EVENTS = 'notification.events.v1';
@@ -22,16 +20,16 @@ const fresh = (): {
   read(): Promise<StoredRecord[]>;
 } => {
   const mine = partition++;
-  const appender = new Appender(audit.dataSource, logger);
+  const appender = new Appender(audit.database, logger);
   return {
     append: (records, by = appender) => by.append(EVENTS, mine, records),
-    read: () => readAll(audit.dataSource, mine),
+    read: () => readAll(audit.database, mine),
   };
 };
 
-async function readAll(dataSource: DataSource, partition: number): Promise<StoredRecord[]> {
+async function readAll(database: Database, partition: number): Promise<StoredRecord[]> {
   const records: StoredRecord[] = [];
-  await transaction(dataSource, async (tx) => {
+  await database.transaction(async (tx) => {
     for await (const record of recordsOf((sql, values) => tx.query(sql, values), EVENTS, partition))
       records.push(record);
   });
@@ -55,7 +53,7 @@ describe('appending', () => {
       subject: 'notification-4',
       type: 'bongsu.delivery.delivered.v1',
     });
-    expect((await verifyAll(audit.dataSource)).problems).toEqual([]);
+    expect((await verifyAll(audit.database)).problems).toEqual([]);
   });
 
   it('changes nothing when Kafka delivers the same records again', async () => {
@@ -80,7 +78,7 @@ describe('appending', () => {
       expect(added.reduce((sum, each) => sum + each)).toBe(50);
     }
     expect(offsets(await chain.read())).toEqual(Array.from({ length: 200 }, (_, i) => i));
-    expect((await verifyAll(audit.dataSource)).problems).toEqual([]);
+    expect((await verifyAll(audit.database)).problems).toEqual([]);
   });
 
   it('leaves nothing behind when its transaction fails half way', async () => {
@@ -89,14 +87,13 @@ describe('appending', () => {
     const before = await chain.read();
     const refused = raw(3);
     // A row that stands in its way: the insert fails on its last record, and neither the first ones nor the head may stay.
-    await query(
-      audit.dataSource,
+    await audit.database.query(
       `INSERT INTO records (topic, partition, sequence, "offset", epoch, timestamp_ms, headers, payload_digest, hash)
        VALUES ($1, $2, 99, 3, 0, $3, '', '', '')`,
       [EVENTS, partition - 1, refused.timestamp],
     );
     await expect(chain.append([raw(2), refused])).rejects.toThrow(/duplicate key/);
-    await query(audit.dataSource, 'DELETE FROM records WHERE partition = $1 AND sequence = 99', [partition - 1]);
+    await audit.database.query('DELETE FROM records WHERE partition = $1 AND sequence = 99', [partition - 1]);
     expect(await chain.read()).toEqual(before);
     expect(await chain.append([raw(2)])).toBe(1);
   });
@@ -105,7 +102,7 @@ describe('appending', () => {
     const chain = fresh();
     await chain.append([raw(10), raw(11), raw(20)]);
     expect(offsets(await chain.read())).toEqual([10, 11, 20]);
-    const { ok, notices } = await verifyAll(audit.dataSource);
+    const { ok, notices } = await verifyAll(audit.database);
     expect(ok).toBe(true);
     expect(notices?.filter(({ chain }) => chain === `${EVENTS}/${partition - 1}`)).toHaveLength(2);
   });
@@ -121,7 +118,7 @@ describe('appending', () => {
     const records = await chain.read();
     expect(offsets(records)).toEqual([0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 5, 6]);
     expect(records.map(({ epoch }) => epoch)).toEqual([0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1]);
-    const { ok, notices } = await verifyAll(audit.dataSource);
+    const { ok, notices } = await verifyAll(audit.database);
     expect(ok).toBe(true);
     expect(notices?.some(({ what }) => what.includes('began again'))).toBe(true);
   });
@@ -177,7 +174,7 @@ describe('poison', () => {
     expect(stored.key).toEqual(given.key);
     expect(stored.payload?.equals(given.value ?? Buffer.from('not null')) ?? given.value === null).toBe(true);
     expect(decodeHeaders(stored.headers)).toEqual(given.headers);
-    expect((await verifyAll(audit.dataSource)).problems).toEqual([]);
+    expect((await verifyAll(audit.database)).problems).toEqual([]);
   });
 
   it('is recorded in one large batch, which is more than one statement could hold comfortably', async () => {
@@ -185,7 +182,7 @@ describe('poison', () => {
     const megabyte = randomBytes(1024 * 1024);
     const records = Array.from({ length: 30 }, (_, i) => raw(i, { value: megabyte }));
     expect(await chain.append(records)).toBe(30);
-    expect((await verifyAll(audit.dataSource)).problems).toEqual([]);
+    expect((await verifyAll(audit.database)).problems).toEqual([]);
   });
 });
 
@@ -194,8 +191,7 @@ describe('partitions of the table', () => {
     const chain = fresh();
     const now = new Date();
     await chain.append([raw(0), raw(1, { timestamp: -1n })]);
-    const rows = await query<{ name: string }>(
-      audit.dataSource,
+    const rows = await audit.database.query<{ name: string }>(
       'SELECT tableoid::regclass::text AS name FROM records WHERE topic = $1 AND partition = $2 ORDER BY sequence',
       [EVENTS, partition - 1],
     );
@@ -209,10 +205,9 @@ describe('partitions of the table', () => {
     const chain = fresh();
     const january = Date.UTC(2031, 0, 15);
     await chain.append([raw(0, { timestamp: BigInt(january) })]);
-    const others = [audit.dataSource, await audit.another(), await audit.another()];
-    await Promise.all(others.map((each) => prepareMonths(each, Date.UTC(2030, 10, 30))));
-    const rows = await query<{ name: string }>(
-      audit.dataSource,
+    const others = [audit.database, await audit.another(), await audit.another()];
+    await Promise.all(others.map((each) => each.prepareMonths(Date.UTC(2030, 10, 30))));
+    const rows = await audit.database.query<{ name: string }>(
       "SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'records'::regclass AND inhrelid::regclass::text ~ '203[01]' ORDER BY 1",
     );
     expect(rows.map(({ name }) => name)).toEqual([
@@ -221,6 +216,6 @@ describe('partitions of the table', () => {
       'records_2030_12',
       'records_2031_02',
     ]);
-    expect((await verifyAll(audit.dataSource)).problems).toEqual([]);
+    expect((await verifyAll(audit.database)).problems).toEqual([]);
   });
 });

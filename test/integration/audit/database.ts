@@ -2,20 +2,18 @@ import { randomBytes } from 'node:crypto';
 import type { RawRecord } from '@bongsu/contracts';
 import { verifyStore, type Query, type VerifyReport } from '@bongsu/audit-chain';
 import { createLogger } from '@bongsu/observability';
-import { connectAndMigrate, transaction, type Tx } from '@bongsu/persistence';
+import type { Tx } from '@bongsu/persistence';
 import { Client } from 'pg';
-import type { DataSource } from 'typeorm';
 import { inject } from 'vitest';
-import { auditDataSource } from '../../../apps/audit/src/database/data-source.js';
-import { prepareMonths } from '../../../apps/audit/src/database/month-partitions.js';
+import { Database } from '../../../apps/audit/src/database/database.js';
 
 export const logger = createLogger('audit-test', 'silent');
 
 export interface AuditDatabase {
-  readonly dataSource: DataSource;
+  readonly database: Database;
   readonly url: string;
   /** Another pool on the same database, as another replica has it. */
-  another(): Promise<DataSource>;
+  another(): Promise<Database>;
   close(): Promise<void>;
 }
 
@@ -27,21 +25,19 @@ export async function freshAudit(): Promise<AuditDatabase> {
   await admin.connect();
   await admin.query(`CREATE DATABASE ${name}`);
   url.pathname = `/${name}`;
-  const opened: DataSource[] = [];
-  const open = async (): Promise<DataSource> => {
-    const dataSource = auditDataSource(url.href, 5);
-    await connectAndMigrate(dataSource, logger);
-    opened.push(dataSource);
-    return dataSource;
+  const opened: Database[] = [];
+  const open = async (): Promise<Database> => {
+    const database = await Database.open(url.href, 5, logger);
+    opened.push(database);
+    return database;
   };
-  const dataSource = await open();
-  await prepareMonths(dataSource, Date.now());
+  const database = await open();
   return {
-    dataSource,
+    database,
     url: url.href,
     another: open,
     async close() {
-      await Promise.all(opened.map((each) => each.destroy()));
+      await Promise.all(opened.map((each) => each.close()));
       await admin.query(`DROP DATABASE ${name} WITH (FORCE)`);
       await admin.end();
     },
@@ -76,21 +72,20 @@ export function verifyWithin(tx: Tx): Promise<VerifyReport> {
   return verifyStore((work) => work(query));
 }
 
-export const verifyAll = (dataSource: DataSource): Promise<VerifyReport> => transaction(dataSource, verifyWithin);
+export const verifyAll = (database: Database): Promise<VerifyReport> => database.transaction(verifyWithin);
 
 /** Tampers with the store, verifies, and undoes the tampering. */
-export async function afterTampering(
-  dataSource: DataSource,
-  tamper: (tx: Tx) => Promise<unknown>,
-): Promise<VerifyReport> {
+export async function afterTampering(database: Database, tamper: (tx: Tx) => Promise<unknown>): Promise<VerifyReport> {
   let report: VerifyReport | undefined;
   const undo = new Error('undo');
-  await transaction(dataSource, async (tx) => {
-    await tamper(tx);
-    report = await verifyWithin(tx);
-    throw undo;
-  }).catch((error: unknown) => {
-    if (error !== undo) throw error;
-  });
+  await database
+    .transaction(async (tx) => {
+      await tamper(tx);
+      report = await verifyWithin(tx);
+      throw undo;
+    })
+    .catch((error: unknown) => {
+      if (error !== undo) throw error;
+    });
   return report!;
 }

@@ -1,6 +1,5 @@
 import { newNotificationId, TOPICS } from '@bongsu/contracts';
 import { KafkaBatchStrategy } from '@bongsu/kafka';
-import { query } from '@bongsu/persistence';
 import { waitUntil } from '@bongsu/testing';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -24,7 +23,7 @@ it('keeps every record exactly once, in order, while replicas come and go', asyn
     }
   })();
   const countOf = async (): Promise<number> => {
-    const rows = await query<{ count: string }>(bench.database.dataSource, 'SELECT count(*) FROM records');
+    const rows = await bench.database.database.query<{ count: string }>('SELECT count(*) FROM records');
     return Number(rows[0]?.count);
   };
   const grows = async (): Promise<void> => {
@@ -49,8 +48,7 @@ it('keeps every record exactly once, in order, while replicas come and go', asyn
   await sender;
 
   await waitUntil('all are recorded', async () => (await countOf()) >= ids.length, { timeoutMs: 30_000 });
-  const rows = await query<{ event_id: string; offset: string; sequence: string }>(
-    bench.database.dataSource,
+  const rows = await bench.database.database.query<{ event_id: string; offset: string; sequence: string }>(
     'SELECT event_id, "offset", sequence FROM records WHERE topic = $1 ORDER BY partition, sequence',
     [TOPIC],
   );

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { AUDITED_TOPICS, newNotificationId, TOPICS } from '@bongsu/contracts';
-import { query } from '@bongsu/persistence';
 import { registry } from '@bongsu/observability';
 import { waitUntil } from '@bongsu/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -15,8 +14,7 @@ beforeAll(async () => {
 afterAll(() => bench.end());
 
 const countOf = async (topic: string): Promise<number> => {
-  const [row] = await query<{ count: string }>(
-    bench.database.dataSource,
+  const [row] = await bench.database.database.query<{ count: string }>(
     'SELECT count(*) FROM records WHERE topic = $1',
     [topic],
   );
@@ -77,8 +75,7 @@ describe('recording', () => {
     const sent = Array.from({ length: 500 }, (_, i) => request(newNotificationId(), 'acme', `cut-${i}`));
     const sending = Promise.all(sent.map((record) => bench.producer.send(record)));
     for (let i = 0; i < 5; i++) {
-      await query(
-        bench.database.dataSource,
+      await bench.database.database.query(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'bongsu-audit' AND pid <> pg_backend_pid()",
       );
     }

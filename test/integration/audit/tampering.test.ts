@@ -1,4 +1,4 @@
-import { query, type Tx } from '@bongsu/persistence';
+import type { Tx } from '@bongsu/persistence';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Appender } from '../../../apps/audit/src/chain/appender.js';
 import { Verification } from '../../../apps/audit/src/verify/verification.js';
@@ -11,19 +11,19 @@ const COUNT = 12;
 let audit: AuditDatabase;
 beforeAll(async () => {
   audit = await freshAudit();
-  const appender = new Appender(audit.dataSource, logger);
+  const appender = new Appender(audit.database, logger);
   await appender.append(EVENTS, 3, raws(0, COUNT));
   await appender.append(EVENTS, 4, raws(100, 103));
   await appender.append(KEYS, 0, [raw(5), raw(9, { key: null, value: null, headers: [] })]);
 });
 afterAll(() => audit.close());
 
-const tampered = (tamper: (tx: Tx) => Promise<unknown>) => afterTampering(audit.dataSource, tamper);
+const tampered = (tamper: (tx: Tx) => Promise<unknown>) => afterTampering(audit.database, tamper);
 const place = (sequence: number) => ({ chain: `${EVENTS}/3`, sequence });
 
 describe('a store that nobody touched', () => {
   it('verifies, and says what it read', async () => {
-    const report = await new Verification(audit.dataSource, logger).verify();
+    const report = await new Verification(audit.database, logger).verify();
     expect(report).toMatchObject({ ok: true, records: COUNT + 3 + 2, chains: 3, problems: [], problemCount: 0 });
     // The chain of partition 4 begins at offset 100: what came before was gone. Compacted topics leave out what they like.
     expect(report.notices).toMatchObject([{ chain: `${EVENTS}/4`, sequence: 1 }]);
@@ -39,8 +39,7 @@ const OTHER: Readonly<Record<string, (column: string) => string>> = {
 };
 
 async function columnsOf(table: string): Promise<{ name: string; type: string }[]> {
-  return await query(
-    audit.dataSource,
+  return await audit.database.query(
     "SELECT quote_ident(column_name) AS name, data_type AS type FROM information_schema.columns WHERE table_schema = 'audit' AND table_name = $1",
     [table],
   );

@@ -9,8 +9,7 @@ import {
 } from '@bongsu/contracts';
 import type { ApiKeyDirectory, ApiKeyIdentity } from '@bongsu/http';
 import type { Logger } from '@bongsu/observability';
-import { query } from '@bongsu/persistence';
-import type { DataSource } from 'typeorm';
+import type { Database } from '../database/database.js';
 import { readHeads } from '../chain/heads.js';
 
 /** A key that was revoked is refused after this time at the latest, once its record is in the chain. */
@@ -38,7 +37,7 @@ interface KeyRow {
  */
 export class ApiKeys implements ApiKeyDirectory {
   complete = false;
-  readonly #dataSource: DataSource;
+  readonly #database: Database;
   readonly #logger: Logger;
   readonly #bootstrapHash: string | undefined;
   readonly #readUpTo = new Map<number, bigint>();
@@ -48,8 +47,8 @@ export class ApiKeys implements ApiKeyDirectory {
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
 
-  constructor(dataSource: DataSource, bootstrapKey: string | undefined, logger: Logger) {
-    this.#dataSource = dataSource;
+  constructor(database: Database, bootstrapKey: string | undefined, logger: Logger) {
+    this.#database = database;
     this.#bootstrapHash = bootstrapKey === undefined ? undefined : hashApiKey(bootstrapKey);
     this.#logger = logger;
   }
@@ -74,7 +73,7 @@ export class ApiKeys implements ApiKeyDirectory {
 
   /** Reads what was appended since the last time. Rejects when the database cannot be read. */
   async refresh(): Promise<void> {
-    const heads = await readHeads(this.#dataSource);
+    const heads = await readHeads(this.#database);
     for (const { topic, partition, sequence } of heads) {
       if (topic !== TOPICS.accessKeys.name) continue;
       while ((this.#readUpTo.get(partition) ?? 0n) < sequence) await this.#readPage(partition);
@@ -84,7 +83,7 @@ export class ApiKeys implements ApiKeyDirectory {
 
   async #readPage(partition: number): Promise<void> {
     const { name: topic } = TOPICS.accessKeys;
-    const rows = await query<KeyRow>(this.#dataSource, NEXT_RECORDS, [
+    const rows = await this.#database.query<KeyRow>(NEXT_RECORDS, [
       topic,
       partition,
       this.#readUpTo.get(partition) ?? 0n,

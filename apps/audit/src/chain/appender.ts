@@ -10,8 +10,8 @@ import {
 } from '@bongsu/audit-chain';
 import { ALL_TOPICS, type RawRecord } from '@bongsu/contracts';
 import type { Logger } from '@bongsu/observability';
-import { transaction, type Tx } from '@bongsu/persistence';
-import type { DataSource } from 'typeorm';
+import type { Tx } from '@bongsu/persistence';
+import type { Database } from '../database/database.js';
 import { link, type Break } from './link.js';
 import { breaksTotal, headSequence, recordsTotal } from './metrics.js';
 import { FIND_RECORDED, type RecordedRow } from './sql/find-recorded.js';
@@ -26,11 +26,11 @@ const INSERT_BYTES = 8 * 1024 * 1024;
  * is in the chain exactly once, however often it is delivered and by however many members of the group at a time.
  */
 export class Appender {
-  readonly #dataSource: DataSource;
+  readonly #database: Database;
   readonly #logger: Logger;
 
-  constructor(dataSource: DataSource, logger: Logger) {
-    this.#dataSource = dataSource;
+  constructor(database: Database, logger: Logger) {
+    this.#database = database;
     this.#logger = logger;
   }
 
@@ -45,7 +45,7 @@ export class Appender {
       records: added,
       head,
       breaks,
-    } = await transaction(this.#dataSource, async (tx) => {
+    } = await this.#database.transaction(async (tx) => {
       const head = await lockHead(tx, topic, partition);
       const isRecorded = await recordedAmong(tx, head, records);
       const linked = link(head, records, isRecorded);

@@ -2,7 +2,7 @@ import { Controller, Get, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
 import { chainName, type ChainHead } from '@bongsu/audit-chain';
 import { decodeCursor, encodeCursor, PAGE, QueryParameters, RequireScope } from '@bongsu/http';
-import { DataSource } from 'typeorm';
+import { Database } from '../database/database.js';
 import { readHeads } from './heads.js';
 
 interface ChainView {
@@ -37,10 +37,10 @@ const LIST_SCHEMA = {
 @RequireScope('audit:read')
 @ApiTags('audit')
 export class ChainsController {
-  readonly #dataSource: DataSource;
+  readonly #database: Database;
 
-  constructor(dataSource: DataSource) {
-    this.#dataSource = dataSource;
+  constructor(database: Database) {
+    this.#database = database;
   }
 
   @Get()
@@ -52,7 +52,7 @@ export class ChainsController {
     const parameters = new QueryParameters(query, ['limit', 'cursor']);
     const limit = parameters.integer('limit', PAGE.min, PAGE.max);
     const cursor = parameters.text('cursor', 1000);
-    const heads = await readHeads(this.#dataSource);
+    const heads = await readHeads(this.#database);
     const from = cursor === undefined ? 0 : indexAfter(heads, cursor);
     const page = heads.slice(from, limit === undefined ? undefined : from + limit);
     const last = page.at(-1);

@@ -1,12 +1,10 @@
 import { chainHead, type ChainHead, type HeadRow } from '@bongsu/audit-chain';
-import { query } from '@bongsu/persistence';
-import type { DataSource } from 'typeorm';
+import type { Database } from '../database/database.js';
 import { headSequence } from './metrics.js';
 
 /** The heads of all chains, by topic and partition; there are as many as the audited topics have partitions. */
-export async function readHeads(dataSource: DataSource): Promise<ChainHead[]> {
-  const rows = await query<HeadRow>(
-    dataSource,
+export async function readHeads(database: Database): Promise<ChainHead[]> {
+  const rows = await database.query<HeadRow>(
     'SELECT topic, partition, sequence, hash, next_offset, epoch FROM chains ORDER BY topic, partition',
   );
   const heads = rows.map(chainHead);

@@ -1,5 +1,4 @@
-import { transaction, type Tx } from '@bongsu/persistence';
-import type { DataSource } from 'typeorm';
+import type { Tx } from '@bongsu/persistence';
 
 /** How many months are made ahead: a service that is down for so long finds its partitions made. */
 const MONTHS_AHEAD = 3;
@@ -9,13 +8,12 @@ const MONTHS_AHEAD = 3;
  * missing. To be called at start and every few hours; safe when replicas do it together. A month whose rows are in the
  * default partition already stays there: nothing is lost by it but the ease of dropping it.
  */
-export async function prepareMonths(dataSource: DataSource, now: number): Promise<void> {
-  await transaction(dataSource, async (tx) => {
-    await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', ['audit months']);
-    // The one before, too: records of its last days may still wait in Kafka.
-    for (let month = -1; month <= MONTHS_AHEAD; month++)
-      await prepareMonth(tx, monthFrom(now, month), monthFrom(now, month + 1));
-  });
+export async function prepareMonths(tx: Tx, now: number): Promise<void> {
+  await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', ['audit months']);
+  // The one before, too: records of its last days may still wait in Kafka.
+  for (let month = -1; month <= MONTHS_AHEAD; month++) {
+    await prepareMonth(tx, monthFrom(now, month), monthFrom(now, month + 1));
+  }
 }
 
 /** The first millisecond (UTC) of the month that is `later` months after that of `now`. */

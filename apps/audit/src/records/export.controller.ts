@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { Controller, Get, Query, StreamableFile } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
 import { Caller, NDJSON, QueryParameters, RequireScope, type CallerIdentity } from '@bongsu/http';
-import { DataSource } from 'typeorm';
+import { Database } from '../database/database.js';
 import { requireOperator } from '../access/visibility.js';
 import { exportLines } from './export.js';
 
@@ -10,10 +10,10 @@ import { exportLines } from './export.js';
 @RequireScope('audit:read')
 @ApiTags('audit')
 export class ExportController {
-  readonly #dataSource: DataSource;
+  readonly #database: Database;
 
-  constructor(dataSource: DataSource) {
-    this.#dataSource = dataSource;
+  constructor(database: Database) {
+    this.#database = database;
   }
 
   @Get()
@@ -28,7 +28,7 @@ export class ExportController {
   export(@Query() query: unknown, @Caller() caller: CallerIdentity): StreamableFile {
     requireOperator(caller);
     const chain = new QueryParameters(query, ['chain']).text('chain', 300);
-    return new StreamableFile(Readable.from(exportLines(this.#dataSource, chain), { objectMode: false }), {
+    return new StreamableFile(Readable.from(exportLines(this.#database, chain), { objectMode: false }), {
       type: NDJSON,
       disposition: 'attachment; filename="bongsu-audit.ndjson"',
     });

@@ -1,6 +1,5 @@
 import { recordsOf, type ChainHead, type Query } from '@bongsu/audit-chain';
-import { query as queryPool } from '@bongsu/persistence';
-import type { DataSource } from 'typeorm';
+import type { Database } from '../database/database.js';
 import { readHeads } from '../chain/heads.js';
 import { exact } from './view.js';
 
@@ -11,10 +10,10 @@ const PIECE_BYTES = 64 * 1024;
  * Every record that the chains have at the time of the call, as NDJSON, chain by chain in the order of sequence. Pages are
  * read as the reader takes them, so that a slow reader costs neither memory nor an open transaction.
  */
-export async function* exportLines(dataSource: DataSource, chain: string | undefined): AsyncGenerator<string> {
-  const query: Query = (sql, values) => queryPool(dataSource, sql, values);
+export async function* exportLines(database: Database, chain: string | undefined): AsyncGenerator<string> {
+  const query: Query = (sql, values) => database.query(sql, values);
   let piece = '';
-  for (const head of (await readHeads(dataSource)).filter((head) => isWanted(head, chain))) {
+  for (const head of (await readHeads(database)).filter((head) => isWanted(head, chain))) {
     for await (const record of recordsOf(query, head.topic, head.partition)) {
       if (record.sequence > head.sequence) break; // appended after the call: a busy chain would keep us for ever
       piece += `${JSON.stringify(exact(record))}\n`;

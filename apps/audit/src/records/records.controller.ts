@@ -11,7 +11,7 @@ import {
   RequireScope,
   type CallerIdentity,
 } from '@bongsu/http';
-import { DataSource } from 'typeorm';
+import { Database } from '../database/database.js';
 import { visibleTenant } from '../access/visibility.js';
 import { searchRecords, type SearchPosition } from './search.js';
 import { readable } from './view.js';
@@ -23,10 +23,10 @@ const MAX_INT64 = 2n ** 63n - 1n;
 @RequireScope('audit:read')
 @ApiTags('audit')
 export class RecordsController {
-  readonly #dataSource: DataSource;
+  readonly #database: Database;
 
-  constructor(dataSource: DataSource) {
-    this.#dataSource = dataSource;
+  constructor(database: Database) {
+    this.#database = database;
   }
 
   @Get()
@@ -53,7 +53,7 @@ export class RecordsController {
     @Caller() caller: CallerIdentity,
   ): Promise<{ data: unknown[]; nextCursor: string | null }> {
     const parameters = new QueryParameters(query, FILTERS);
-    const { records, more } = await searchRecords(this.#dataSource, {
+    const { records, more } = await searchRecords(this.#database, {
       tenant: visibleTenant(caller, parameters.text('tenant', 64)),
       subject: parameters.text('notification', 256),
       type: parameters.text('type', 256),

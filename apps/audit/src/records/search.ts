@@ -1,6 +1,5 @@
 import { RECORD_COLUMNS, storedRecord, type RecordRow, type StoredRecord } from '@bongsu/audit-chain';
-import { query } from '@bongsu/persistence';
-import type { DataSource } from 'typeorm';
+import type { Database } from '../database/database.js';
 
 /** Where a page of the search begins: after this record. */
 export interface SearchPosition {
@@ -27,14 +26,13 @@ const PAGE_BYTES = 8 * 1024 * 1024;
 
 /** The records that match, newest first; `more` tells whether there are further ones (a page also ends when it is large). */
 export async function searchRecords(
-  dataSource: DataSource,
+  database: Database,
   filter: SearchFilter,
 ): Promise<{ records: StoredRecord[]; more: boolean }> {
   const values: unknown[] = [];
   const bind = (value: unknown): string => `$${values.push(value)}`;
   const conditions = conditionsOf(filter, bind);
-  const rows = await query<RecordRow & { candidates: string }>(
-    dataSource,
+  const rows = await database.query<RecordRow & { candidates: string }>(
     `SELECT ${RECORD_COLUMNS}, candidates
      FROM (
        SELECT *, sum(octet_length(headers) + coalesce(octet_length(payload), 0)) OVER up_to_here AS bytes,

@@ -1,7 +1,6 @@
-import { verifyStore, type Query, type Snapshot, type VerifyReport } from '@bongsu/audit-chain';
+import { verifyStore, type VerifyReport } from '@bongsu/audit-chain';
 import type { Logger } from '@bongsu/observability';
-import { transaction } from '@bongsu/persistence';
-import type { DataSource } from 'typeorm';
+import type { Database } from '../database/database.js';
 import { verifyDuration, verifyFailures, verifyRecords } from './metrics.js';
 
 /**
@@ -9,13 +8,13 @@ import { verifyDuration, verifyFailures, verifyRecords } from './metrics.js';
  * shares the next one, never that one, which may have passed a place before it was changed.
  */
 export class Verification {
-  readonly #dataSource: DataSource;
+  readonly #database: Database;
   readonly #logger: Logger;
   #running: Promise<unknown> = Promise.resolve();
   #next: Promise<VerifyReport> | undefined;
 
-  constructor(dataSource: DataSource, logger: Logger) {
-    this.#dataSource = dataSource;
+  constructor(database: Database, logger: Logger) {
+    this.#database = database;
     this.#logger = logger;
   }
 
@@ -33,7 +32,7 @@ export class Verification {
 
   async #run(): Promise<VerifyReport> {
     const started = performance.now();
-    const report = await verifyStore(snapshotOf(this.#dataSource));
+    const report = await verifyStore((work) => this.#database.snapshot(work));
     verifyDuration.set((performance.now() - started) / 1000);
     verifyRecords.set(report.records);
     if (!report.ok) {
@@ -43,13 +42,4 @@ export class Verification {
     }
     return report;
   }
-}
-
-function snapshotOf(dataSource: DataSource): Snapshot {
-  return (work) =>
-    transaction(dataSource, async (tx) => {
-      await tx.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
-      const query: Query = (sql, values) => tx.query(sql, values);
-      return await work(query);
-    });
 }

@@ -41,10 +41,7 @@ export class VerifyController {
   })
   @ApiOkResponse({ description: 'What was found; `ok` is true when there is no problem', schema: REPORT_SCHEMA })
   verify(@Query() query: unknown): Promise<VerifyReport> {
-    refuseParameters(query);
+    QueryParameters.refuseAll(query);
     return this.#verification.verify();
   }
 }
-
-/** A misspelt filter that is ignored would look like a verification of less. Throws invalid_parameter. */
-const refuseParameters = (query: unknown): QueryParameters<never> => new QueryParameters(query, []);

@@ -3,7 +3,7 @@ import { leaf } from '../command-line/leaf.js';
 import { printable, table } from '../command-line/output.js';
 import type { Finding } from './finding.js';
 import { examineKafka } from './kafka.js';
-import { examinePostgres } from './postgres.js';
+import { examinePostgres } from './database.js';
 import { examineHealth, examineInterfaces, examineMailCatcher } from './services.js';
 
 export const doctor = leaf({

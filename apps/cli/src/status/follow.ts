@@ -11,6 +11,7 @@ const PATIENCE_MS = 60_000;
 
 /** One event of a notification's life; fields beside these are shown by --json. */
 export interface TimelineEntry {
+  readonly id: string;
   readonly at: string;
   readonly type: string;
   readonly channel?: string;
@@ -64,12 +65,14 @@ interface Page {
   readonly nextCursor?: string | null;
 }
 
-/** A timeline that grows while it is read: complete pages are left behind, the last one is read again for what is new on it. */
+/**
+ * A timeline that grows while it is read. It is in the order of what happened, and an event may be learnt of late, so each
+ * look reads all of it and tells what was not there before.
+ */
 class Timeline {
   private readonly endpoint: Endpoint;
   private readonly path: string;
-  private cursor: string | undefined;
-  private seenOnPage = 0;
+  private readonly seen = new Set<string>();
 
   constructor(endpoint: Endpoint, id: string) {
     this.endpoint = endpoint;
@@ -77,19 +80,17 @@ class Timeline {
   }
 
   async news(): Promise<TimelineEntry[]> {
-    const fresh: TimelineEntry[] = [];
-    for (;;) {
-      const { body } = await call<Page>(this.endpoint, {
-        path: this.path,
-        query: { limit: '100', cursor: this.cursor },
-        timeoutMs: 10_000,
-      });
-      fresh.push(...body.data.slice(this.seenOnPage));
-      this.seenOnPage = body.data.length;
-      if (!body.nextCursor) return fresh;
-      this.cursor = body.nextCursor;
-      this.seenOnPage = 0;
+    const entries: TimelineEntry[] = [];
+    for (let cursor: string | undefined; ;) {
+      const query = { limit: '100', cursor };
+      const { body } = await call<Page>(this.endpoint, { path: this.path, query, timeoutMs: 10_000 });
+      entries.push(...body.data);
+      if (!body.nextCursor) break;
+      cursor = body.nextCursor;
     }
+    const fresh = entries.filter(({ id }) => !this.seen.has(id));
+    for (const { id } of fresh) this.seen.add(id);
+    return fresh;
   }
 }
 
