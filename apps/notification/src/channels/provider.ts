@@ -28,14 +28,21 @@ export interface DeliveryAttempt {
 
 /** Something that brings notifications of one channel to their recipients. */
 export interface Provider {
-  /** The `provider` label of metrics and timelines; holds no secret. */
+  /** The `provider` label of metrics and timelines: at most 128 characters, the same after a restart, no secret in it. */
   readonly name: string;
   readonly channel: Channel;
+  /** How many calls at once are of use; more of them only wait inside the provider while their time runs. */
+  readonly concurrency?: number;
   /**
    * Makes one call. Never rejects for what the other side does, and resolves soon after the signal aborts, with
    * `retry` and code `timeout`. Holds no retry logic of its own.
    */
   deliver(attempt: DeliveryAttempt, signal: AbortSignal): Promise<Outcome>;
+  /**
+   * Where a call would go (a host), when one provider talks to many: one receiver that is down must not stop the
+   * others. Left out when there is only one place.
+   */
+  destination?(attempt: DeliveryAttempt): string;
   /** Gives back connections; no call is under way. */
   close?(): Promise<void>;
 }
@@ -45,3 +52,10 @@ export interface ProviderRegistry {
   of(channel: string): readonly Provider[];
   close(): Promise<void>;
 }
+
+export const done: Outcome = { kind: 'done' };
+export const retry = (code: string, message: string, afterMs?: number): Outcome =>
+  afterMs === undefined ? { kind: 'retry', code, message } : { kind: 'retry', code, message, afterMs };
+export const reject = (code: string, message: string): Outcome => ({ kind: 'reject', code, message });
+/** The call took longer than it may, or the process stops. */
+export const timedOut = retry('timeout', 'No answer within the time that a call may take');

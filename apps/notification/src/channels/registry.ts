@@ -1,26 +1,25 @@
-import type { Settings } from '@bongsu/config';
-import { BOOTSTRAP_IDENTITY } from '@bongsu/contracts';
 import type { Logger } from '@bongsu/observability';
-import { SmtpProvider } from './email/smtp-provider.js';
-import { LogProvider } from './log/log-provider.js';
+import { smtpProviders } from './email/smtp/provider.js';
+import { logProviders } from './log/provider.js';
 import type { Provider, ProviderRegistry } from './provider.js';
-import type { CHANNEL_SETTINGS } from './settings.js';
-import { AddressGuard } from './webhook/address-guard.js';
-import { WebhookProvider } from './webhook/webhook-provider.js';
+import type { ChannelSettings } from './settings.js';
+import { standardWebhooks } from './webhook/standard-webhooks/provider.js';
 
-/** Every provider there is: a new one is a folder and a line here (docs/guides/add-a-provider.md). */
-export function createProviders(settings: Settings<typeof CHANNEL_SETTINGS>, logger: Logger): ProviderRegistry {
-  const providers: Provider[] = [
-    ...settings.SMTP_URL.map((url) => new SmtpProvider({ url, from: settings.SMTP_FROM })),
-    new WebhookProvider({
-      guard: new AddressGuard(settings.WEBHOOK_ALLOWED_NETWORKS),
-      secretOf: (tenant) => (tenant === BOOTSTRAP_IDENTITY.tenant ? settings.WEBHOOK_SIGNING_SECRET : undefined),
-    }),
-    new LogProvider(logger),
-  ];
+/** Every provider there is. Of those for one channel, the earlier one is preferred. A new one is a line here. */
+const PROVIDERS: readonly ((settings: ChannelSettings, logger: Logger) => Provider[])[] = [
+  smtpProviders,
+  standardWebhooks,
+  logProviders,
+];
+
+/** Sets up the providers; no connection is made before the first call. */
+export function createProviders(settings: ChannelSettings, logger: Logger): ProviderRegistry {
+  const providers = PROVIDERS.flatMap((create) => create(settings, logger));
   const byChannel = Map.groupBy(providers, ({ channel }) => channel as string);
   return {
     of: (channel) => byChannel.get(channel) ?? [],
-    close: async () => void (await Promise.all(providers.map((provider) => provider.close?.()))),
+    async close() {
+      await Promise.all(providers.map(async (provider) => provider.close?.()));
+    },
   };
 }

@@ -1,37 +1,39 @@
-import { list, matching, optional, secret, text, url, type Setting } from '@bongsu/config';
-import ipaddr from 'ipaddr.js';
+import { list, optional, secret, type Setting } from '@bongsu/config';
+import { parseNetwork, type Network } from './webhook/standard-webhooks/address-guard.js';
+import { isSigningSecret } from './webhook/standard-webhooks/signature.js';
+import { parseSender, type Sender } from './email/smtp/mail.js';
+import { parseSmtpUrl, type SmtpServer } from './email/smtp/server.js';
 
-/** An address with an optional name before it, in angle brackets: `Bongsu <bongsu@example.org>`. */
-const MAILBOX = /^(?:[^<>\r\n]*<[^\s<>@]+@[^\s<>@]+>|[^\s<>@]+@[^\s<>@]+)$/;
-/** Standard Webhooks: `whsec_` and the base64 of 24 to 64 random bytes. */
-const SIGNING_SECRET = /^whsec_[A-Za-z0-9+/]{32,88}={0,2}$/;
+const one =
+  <T>(parse: (text: string) => T) =>
+  (description: string, fallback?: string): Setting<T> => ({ parse, description, fallback });
 
-export type Network = readonly [ipaddr.IPv4 | ipaddr.IPv6, number];
-
-const network: Setting<Network> = {
-  ...text('a network such as 10.0.0.0/8 or ::1/128'),
-  parse(value) {
-    if (!ipaddr.isValidCIDR(value)) throw new Error('must be networks such as 10.0.0.0/8 or ::1/128, comma-separated');
-    return ipaddr.parseCIDR(value);
-  },
-};
-
+/** What the providers are set up with. Part of the notification service's settings. */
 export const CHANNEL_SETTINGS = {
   SMTP_URL: secret(
-    list(url('smtp:', 'smtps:')('a mail server'))(
-      'the mail servers in order of preference, comma-separated',
+    list(one(parseSmtpUrl)('one server'))(
+      'smtp:// or smtps:// URLs in order of preference, comma-separated (a comma in a password is %2C)',
       'smtp://127.0.0.1:1025',
     ),
   ),
-  SMTP_FROM: matching(MAILBOX, 'an address such as Bongsu <bongsu@example.org>')(
-    'who mails come from',
-    'Bongsu <bongsu@localhost>',
-  ),
-  WEBHOOK_SIGNING_SECRET: optional(
-    secret(matching(SIGNING_SECRET, 'whsec_ and 24 to 64 bytes in base64')('signs webhooks (Standard Webhooks)')),
-  ),
-  WEBHOOK_ALLOWED_NETWORKS: list(network)(
-    'networks that webhooks may go to although they are not public; the only ones that http:// may go to',
+  SMTP_FROM: one(parseSender)('who the mails are from', 'Bongsu <bongsu@localhost>'),
+  WEBHOOK_SIGNING_SECRET: optional(secret(one(signingSecret)('signs the webhooks of the tenant "default"'))),
+  WEBHOOK_ALLOWED_NETWORKS: list(one(parseNetwork)('a network'))(
+    'networks in CIDR notation that webhooks may go to although they are not public, and by http:// too',
     '',
   ),
 } as const;
+
+export interface ChannelSettings {
+  readonly SMTP_URL: readonly SmtpServer[];
+  readonly SMTP_FROM: Sender;
+  readonly WEBHOOK_SIGNING_SECRET: string | undefined;
+  readonly WEBHOOK_ALLOWED_NETWORKS: readonly Network[];
+  /** After how long a call is given up, milliseconds. */
+  readonly PROVIDER_TIMEOUT: number;
+}
+
+function signingSecret(text: string): string {
+  if (!isSigningSecret(text)) throw new Error('must be whsec_ followed by at least 16 bytes in base64');
+  return text;
+}

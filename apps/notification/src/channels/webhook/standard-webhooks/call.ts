@@ -1,0 +1,79 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Dispatcher } from 'undici';
+import { connectionFailure } from '../../connection-failure.js';
+import { reject, timedOut, type Outcome } from '../../provider.js';
+import { answerOutcome } from './answer.js';
+
+/** An answer's body is read up to here, bytes, so that the connection can be used again; a longer one is cut off. */
+const MAX_BODY = 65_536;
+/** How long a body may take once its status is known, milliseconds. */
+const BODY_MS = 2_000;
+
+/**
+ * One POST under way: turns what undici reports into an outcome. The status decides; what happens to the body after
+ * it changes nothing, since a receiver that has said 200 has the notification.
+ */
+export class Call implements Dispatcher.DispatchHandler {
+  readonly outcome: Promise<Outcome>;
+  readonly #settle: (outcome: Outcome) => void;
+  readonly #release: () => void;
+  readonly #signal: AbortSignal;
+  #controller: Dispatcher.DispatchController | undefined;
+  #answer: Outcome | undefined;
+  #received = 0;
+  #bodyTimer: NodeJS.Timeout | undefined;
+
+  constructor(signal: AbortSignal, release: () => void) {
+    const { promise, resolve } = Promise.withResolvers<Outcome>();
+    this.outcome = promise;
+    this.#settle = resolve;
+    this.#release = release;
+    this.#signal = signal;
+    signal.addEventListener('abort', this.#cut, { once: true });
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    // Given up while the connection was being made: nothing must be sent any more.
+    if (this.#signal.aborted) this.#cut();
+  }
+
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+    if (status < 200) return;
+    this.#answer = answerOutcome(status, headers['retry-after'], new Date());
+    this.#bodyTimer = setTimeout(this.#cut, BODY_MS);
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#received += chunk.length;
+    if (this.#received > MAX_BODY) this.#cut();
+  }
+
+  onResponseEnd(): void {
+    this.#finish(this.#answer ?? timedOut);
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController | null, error: NodeJS.ErrnoException): void {
+    this.#finish(this.#answer ?? failure(error));
+  }
+
+  /** Gives the call up, whatever it is doing; the outcome is what is known by now. */
+  readonly #cut = (): void => {
+    this.#settle(this.#answer ?? timedOut);
+    this.#controller?.abort(new Error('given up'));
+  };
+
+  #finish(outcome: Outcome): void {
+    clearTimeout(this.#bodyTimer);
+    this.#signal.removeEventListener('abort', this.#cut);
+    this.#settle(outcome);
+    this.#release();
+  }
+}
+
+function failure(error: NodeJS.ErrnoException): Outcome {
+  const code = error.code ?? '';
+  return code === 'ADDRESS_BLOCKED'
+    ? reject('address_blocked', 'The webhook URL leads to an address that webhooks may not go to')
+    : connectionFailure(code);
+}
