@@ -4,14 +4,14 @@ type Colour = Parameters<typeof styleText>[0];
 const COLOURS: readonly Colour[] = ['cyan', 'magenta', 'blue', 'green', 'yellow'];
 const WIDTH = 'notification'.length;
 
-/** At most so many lines of one part in so many milliseconds; what is left out is counted. */
+/** At most so many lines of one part in so many milliseconds, and each only once; what is left out is counted. */
 const BURST = { lines: 20, window: 10_000 } as const;
 
 /** The terminal (or whatever stdout is): one line per event, each behind the name of its part. */
 export class Screen {
   private readonly out: NodeJS.WritableStream & { isTTY?: boolean };
   private readonly colours = new Map<string, Colour>();
-  private readonly bursts = new Map<string, { since: number; lines: number; left: number }>();
+  private readonly bursts = new Map<string, { since: number; lines: Set<string>; left: number }>();
   private readonly now: () => number;
 
   constructor(
@@ -39,11 +39,11 @@ export class Screen {
     const burst = this.bursts.get(name);
     if (!burst || this.now() - burst.since >= BURST.window) {
       if (burst && burst.left > 0) this.line(name, `… and ${burst.left} more lines, see its log`);
-      this.bursts.set(name, { since: this.now(), lines: 1, left: 0 });
-    } else if (burst.lines >= BURST.lines) {
+      this.bursts.set(name, { since: this.now(), lines: new Set([text]), left: 0 });
+    } else if (burst.lines.size >= BURST.lines || burst.lines.has(text)) {
       burst.left += 1;
       return;
-    } else burst.lines += 1;
+    } else burst.lines.add(text);
     this.line(name, text);
   }
 

@@ -1,8 +1,13 @@
-import { relative } from 'node:path';
+import { isAbsolute, relative } from 'node:path';
 import type { Secrets } from './secrets.ts';
 import type { StackSettings } from './stack-settings.ts';
 
 const at = (port: number, path = ''): string => `http://127.0.0.1:${port}${path}`;
+
+function shortest(folder: string): string {
+  const way = relative(process.cwd(), folder);
+  return way === '' || way.startsWith('..') || isAbsolute(way) ? folder : way;
+}
 
 /** What somebody who has just started the stack wants to know: where everything is, and a first notification to send. */
 export function summary({ home, ports }: StackSettings, { apiKey }: Secrets, seconds: number): string {
@@ -23,7 +28,7 @@ export function summary({ home, ports }: StackSettings, { apiKey }: Secrets, sec
         `zookeeper ${at(ports.ZOOKEEPER_JMX_PORT, '/metrics')}`,
       ].join(`\n${' '.repeat(15)}`),
     ],
-    ['Logs and data', relative(process.cwd(), home) || home],
+    ['Logs and data', shortest(home)],
     ['API key', apiKey],
   ];
   return `
