@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '@bongsu/observability';
-import type { Pool } from 'pg';
+import type { Pool, PoolClient } from 'pg';
 import { DataSource, type MigrationInterface, type MixedList } from 'typeorm';
 
 /** Longer than any statement of ours should take, short enough that a stalled server is noticed and retried. Milliseconds. */
@@ -39,8 +39,18 @@ export function createDataSource(settings: DataSourceSettings): DataSource {
       idle_in_transaction_session_timeout: 60_000,
       lock_timeout: 20_000,
       keepAlive: true,
+      onConnect: surviveLoss,
     },
   });
+}
+
+/**
+ * The pool listens for errors of a connection only while it is idle. One that the server ends at the very moment when it is
+ * handed from one user to the next would emit its error to nobody, which ends the process; the statement that comes
+ * next on it fails anyway.
+ */
+function surviveLoss(client: PoolClient): void {
+  client.on('error', () => undefined);
 }
 
 /** The pg pool under a connected DataSource: hot paths speak to it without TypeORM's statement building. */
