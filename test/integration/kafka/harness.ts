@@ -10,6 +10,7 @@ import {
   type KafkaProducerOptions,
 } from '@bongsu/kafka';
 import { createLogger, type Logger } from '@bongsu/observability';
+import { waitUntil } from '@bongsu/testing';
 import { Module, type INestMicroservice, type Provider, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Type as Schema } from 'typebox';
@@ -92,7 +93,11 @@ export class Bench {
   async createTopics(): Promise<void> {
     const admin = this.admin();
     try {
-      await admin.apply(await admin.plan());
+      // A broker that was just started is not ready to create anything.
+      await waitUntil('the topics are created', async () => {
+        await admin.apply(await admin.plan());
+        return true;
+      });
     } finally {
       await admin.close();
     }
@@ -130,7 +135,7 @@ export class Bench {
   }
 
   read(topic: string): Promise<RawRecord[]> {
-    return readTopic({ settings: this.settings({ KAFKA_BROKERS: brokers() }), topic, logger: this.log.logger });
+    return readTopic({ settings: this.settings(), topic, logger: this.log.logger });
   }
 
   async end(): Promise<void> {

@@ -10,6 +10,9 @@ import { PartitionPauses, type TopicPartition } from './partition-pauses.js';
 
 /** Partitions that are added to a topic are noticed within this time. */
 const METADATA_MAX_AGE_MS = 30_000;
+const WATCH_EVERY_MS = 1_000;
+/** How much longer than Kafka itself a member waits before it takes its client for stuck, milliseconds. */
+const STUCK_AFTER_MS = 10_000;
 /** An idle fetch answers after this time: it bounds how long a rebalance, a resume and a shutdown wait. */
 const MAX_WAIT_MS = 500;
 const OUT_OF_RANGE = 'Offset out of range, resetting to default offset';
@@ -44,54 +47,46 @@ export interface Fetched extends Pick<EachBatchPayload, 'batch'> {
   readonly done: (offset: bigint) => Promise<void>;
 }
 
+interface Link {
+  readonly connection: KafkaConnection;
+  readonly consumer: Consumer;
+}
+
 /** This process' membership in a consumer group: joins, keeps it up, fetches, commits, leaves. */
 export class GroupMember {
   readonly pauses: PartitionPauses;
   readonly #options: GroupMemberOptions;
   readonly #membership: Membership;
-  readonly #connection: KafkaConnection;
-  readonly #consumer: Consumer;
   readonly #closing = new AbortController();
+  readonly #watch: NodeJS.Timeout;
+  #link: Link;
+  /** Since when this process is in no generation. */
+  #outSince = performance.now();
   /** Batches that are being handled, with when that began. */
   readonly #handling = new Map<object, number>();
 
   constructor(options: GroupMemberOptions) {
     this.#options = options;
-    const { settings, clientId, logger, groupId } = options;
     this.#membership = new Membership(options.sessionTimeoutMs, options.heartbeatIntervalMs);
-    this.#connection = new KafkaConnection({
-      settings,
-      clientId,
-      logger,
-      retry: RIDE_OUT,
-      onLogEntry: (entry) => this.#watchLog(entry),
-    });
-    this.#consumer = this.#connection.kafka.consumer({
-      groupId,
-      allowAutoTopicCreation: false,
-      sessionTimeout: options.sessionTimeoutMs,
-      heartbeatInterval: options.heartbeatIntervalMs,
-      rebalanceTimeout: options.rebalanceTimeoutMs,
-      metadataMaxAge: METADATA_MAX_AGE_MS,
-      maxWaitTimeInMs: MAX_WAIT_MS,
-      retry: RIDE_OUT,
-      ...(options.coPartition ? { partitionAssigners: [coPartitionAssigner] } : {}),
-    });
-    this.pauses = new PartitionPauses(() => this.#consumer);
-    this.#listen();
+    this.pauses = new PartitionPauses(() => this.#link.consumer);
+    this.#link = this.#connect();
+    this.#watch = setInterval(() => this.#renewWhenStuck(), WATCH_EVERY_MS);
+    this.#watch.unref();
   }
 
   /** Joins the group; waits for Kafka and for the topics, for as long as it takes or until `close`. */
   async start(): Promise<void> {
+    const link = this.#link;
     const { logger, topics } = this.#options;
-    for (let attempt = 0; !this.#closing.signal.aborted; attempt++) {
+    const isCurrent = (): boolean => link === this.#link && !this.#closing.signal.aborted;
+    for (let attempt = 0; isCurrent(); attempt++) {
       try {
-        await this.#connection.run(this.#consumer.connect());
-        await this.#connection.run(this.#consumer.subscribe({ topics: [...topics], fromBeginning: true }));
-        await this.#connection.run(this.#consumer.run(this.#runConfig()));
+        await link.connection.run(link.consumer.connect());
+        await link.connection.run(link.consumer.subscribe({ topics: [...topics], fromBeginning: true }));
+        await link.connection.run(link.consumer.run(this.#runConfig()));
         return;
       } catch (error) {
-        if (this.#closing.signal.aborted) return;
+        if (!isCurrent()) return;
         logger.warn({ err: error, topics, attempt }, 'The consumer cannot start yet; trying again');
         await sleep(backoffMs(attempt, 200, 5_000), this.#closing.signal);
       }
@@ -102,10 +97,12 @@ export class GroupMember {
   async close(timeoutMs: number): Promise<void> {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
+    clearInterval(this.#watch);
     this.#membership.stop();
+    const { consumer, connection } = this.#link;
     const left = await within(
       timeoutMs,
-      this.#consumer.disconnect().then(
+      consumer.disconnect().then(
         () => true,
         () => true,
       ),
@@ -113,7 +110,7 @@ export class GroupMember {
     if (!left) this.#options.logger.warn('The consumer could not leave its group in time; its session will expire');
     this.#endGeneration();
     this.pauses.assign([]);
-    this.#connection.cut();
+    connection.cut();
   }
 
   /** Throws, with the reason, when this process is no working member of its group. */
@@ -181,7 +178,7 @@ export class GroupMember {
       if (generation.lost || this.#membership.current !== generation) throw new Stopped();
       if (attempt === 0) payload.resolveOffset(String(offset));
       try {
-        await this.#connection.run(payload.commitOffsetsIfNecessary({ topics }));
+        await this.#link.connection.run(payload.commitOffsetsIfNecessary({ topics }));
         this.#membership.alive();
         break;
       } catch (error) {
@@ -194,22 +191,63 @@ export class GroupMember {
     this.pauses.succeeded({ topic, partition });
   }
 
-  #listen(): void {
+  #connect(): Link {
+    const { settings, clientId, logger, groupId, coPartition } = this.#options;
+    const onLogEntry = (entry: LogEntry): void => this.#watchLog(entry);
+    const connection = new KafkaConnection({ settings, clientId, logger, retry: RIDE_OUT, onLogEntry });
+    const consumer = connection.kafka.consumer({
+      groupId,
+      allowAutoTopicCreation: false,
+      sessionTimeout: this.#options.sessionTimeoutMs,
+      heartbeatInterval: this.#options.heartbeatIntervalMs,
+      rebalanceTimeout: this.#options.rebalanceTimeoutMs,
+      metadataMaxAge: METADATA_MAX_AGE_MS,
+      maxWaitTimeInMs: MAX_WAIT_MS,
+      retry: RIDE_OUT,
+      ...(coPartition ? { partitionAssigners: [coPartitionAssigner] } : {}),
+    });
+    const link = { connection, consumer };
+    this.#listen(link);
+    return link;
+  }
+
+  /**
+   * kafkajs can lose the timer that ends an unanswered request when a connection is made anew at the wrong moment (seen
+   * with a broker that was stopped and went on); its consumer then waits for ever. A member that the group must have
+   * given up long ago begins again with a new client.
+   */
+  #renewWhenStuck(): void {
+    const { sessionTimeoutMs, rebalanceTimeoutMs } = this.#options;
+    const stuck = this.#membership.current
+      ? this.#membership.silentMs > sessionTimeoutMs + STUCK_AFTER_MS
+      : performance.now() - this.#outSince > sessionTimeoutMs + rebalanceTimeoutMs + STUCK_AFTER_MS;
+    if (!stuck) return;
+    this.#options.logger.warn('The consumer has had no sign of life from its group; it begins again with a new client');
+    this.#link.connection.cut();
+    this.#endGeneration();
+    this.#outSince = performance.now();
+    this.#link = this.#connect();
+    void this.start();
+  }
+
+  #listen(link: Link): void {
     const { groupId } = this.#options;
-    const { events } = this.#consumer;
-    this.#consumer.on(events.GROUP_JOIN, ({ payload }) => {
+    const { consumer } = link;
+    const { events } = consumer;
+    const isCurrent = (): boolean => link === this.#link && !this.#closing.signal.aborted;
+    consumer.on(events.GROUP_JOIN, ({ payload }) => {
+      if (!isCurrent()) return;
       consumerRebalances.inc({ group: groupId });
       this.#endGeneration();
       const partitions = Object.entries(payload.memberAssignment).flatMap(([topic, assigned]) =>
         assigned.map((partition) => ({ topic, partition })),
       );
-      if (!this.#closing.signal.aborted) this.#beginGeneration(partitions);
+      this.#beginGeneration(partitions);
     });
-    this.#consumer.on(events.HEARTBEAT, () => this.#membership.alive());
-    this.#consumer.on(events.REBALANCING, () => this.#endGeneration());
-    this.#consumer.on(events.STOP, () => this.#endGeneration());
-    this.#consumer.on(events.CRASH, ({ payload }) => {
-      if (this.#closing.signal.aborted) return;
+    consumer.on(events.HEARTBEAT, () => isCurrent() && this.#membership.alive());
+    consumer.on(events.REBALANCING, () => isCurrent() && this.#endGeneration());
+    consumer.on(events.CRASH, ({ payload }) => {
+      if (!isCurrent()) return;
       consumerCrashes.inc({ group: groupId, restart: String(payload.restart) });
       this.#endGeneration();
       if (!payload.restart) this.#options.onCrash(payload.error);
@@ -236,6 +274,7 @@ export class GroupMember {
 
   #endGeneration(): void {
     if (!this.#membership.end()) return;
+    this.#outSince = performance.now();
     try {
       this.#options.onRevoked();
     } catch (error) {

@@ -16,6 +16,8 @@ const DELIVERY_TIMEOUT_MS = 5_000;
 /** Partitions that are added are noticed within this time. */
 const TOPICS_MAX_AGE_MS = 30_000;
 const CLOSE_TIMEOUT_MS = 5_000;
+/** A send that takes this long while Kafka answers other questions is begun anew, milliseconds. */
+const STUCK_AFTER_MS = 30_000;
 /** How often waiting records are looked at for their time-out, milliseconds. */
 const SWEEP_MS = 100;
 /** An idle producer asks whether Kafka is there this often; one that found it away asks every second. */
@@ -293,7 +295,7 @@ export class KafkaProducer {
       this.#announcedAway = true;
       this.#logger.error('Kafka does not acknowledge; records are refused until it does');
     }
-    if (this.#announcedAway) void this.#lookForTopics();
+    if (this.#announcedAway) void this.#lookAtStuckSend();
     const before = performance.now() - this.#deliveryTimeoutMs;
     this.#refuseAll(this.#pending.takeOlderThan(before), 'kafka_unavailable');
     for (const entry of this.#inFlight) {
@@ -305,14 +307,19 @@ export class KafkaProducer {
     }
   }
 
-  /** A send that is not acknowledged may be one to a topic that was deleted; it would hold up all the others for ever. */
-  async #lookForTopics(): Promise<void> {
+  /**
+   * A send that is not acknowledged may be one to a topic that was deleted, or one of those that kafkajs forgets to time
+   * out; either would hold up everything behind it for ever. When Kafka answers others, it is begun anew.
+   */
+  async #lookAtStuckSend(): Promise<void> {
     if (this.#looking) return;
     this.#looking = true;
     try {
       await sleep(PROBE_AWAY_MS, this.#closing.signal);
       const topics = new Set(this.#inFlight.map((entry) => entry.topic));
       for (const topic of topics) if (!(await this.#catalog.load(topic))) return this.#sender.restart();
+      const waitedMs = performance.now() - (this.#waitingSince ?? Infinity);
+      if (topics.size > 0 && waitedMs > STUCK_AFTER_MS) this.#sender.restart();
     } catch {
       // Kafka is away, so that is what the send waits for.
     } finally {

@@ -8,6 +8,8 @@ import { sleep } from '../cluster/backoff.js';
 const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588;
 /** How long an unknown topic stays unknown before Kafka is asked again: long enough that a typo costs nothing. */
 const UNKNOWN_FOR_MS = 2_000;
+/** A broker that has just started does not know its topics yet; one that was deleted stays unknown. Milliseconds. */
+const GONE_AFTER_MS = 5_000;
 /** A broker that is stopped takes connections and answers nothing. */
 const ANSWER_WITHIN_MS = 5_000;
 /** A topic that was created this moment is not on every broker yet. */
@@ -22,6 +24,8 @@ export interface TopicState {
   partitions: number;
   maxMessageBytes: number;
   askedAt: number;
+  /** Since when Kafka says that a topic which we knew does not exist. */
+  missingSince: number | undefined;
   refreshing: boolean;
 }
 
@@ -51,7 +55,15 @@ export class TopicCatalog {
     let state = this.#topics.get(declared);
     if (!state) {
       const name = this.#settings.KAFKA_TOPIC_PREFIX + declared;
-      state = { declared, name, partitions: 0, maxMessageBytes: 0, askedAt: -Infinity, refreshing: false };
+      state = {
+        declared,
+        name,
+        partitions: 0,
+        maxMessageBytes: 0,
+        askedAt: -Infinity,
+        missingSince: undefined,
+        refreshing: false,
+      };
       this.#topics.set(declared, state);
     }
     return state;
@@ -95,9 +107,13 @@ export class TopicCatalog {
       const count = await partitionCount(admin, state.name);
       return { partitions: count, maxBytes: count > 0 ? await maxMessageBytes(admin, state.name) : 0 };
     });
+    const now = (state.askedAt = performance.now());
+    state.missingSince = partitions > 0 ? undefined : (state.missingSince ?? now);
+    const gone = partitions === 0 && now - (state.missingSince ?? now) >= GONE_AFTER_MS;
+    if (partitions === 0 && state.partitions > 0 && !gone) return true;
     if (state.partitions > 0 && partitions > state.partitions)
       this.#logger.info({ topic: state.name, from: state.partitions, to: partitions }, 'The topic has more partitions');
-    Object.assign(state, { partitions, maxMessageBytes: maxBytes, askedAt: performance.now() });
+    Object.assign(state, { partitions, maxMessageBytes: maxBytes });
     return partitions > 0;
   }
 
