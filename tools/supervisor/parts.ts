@@ -87,7 +87,7 @@ export function servicePart(service: Service, settings: StackSettings, secrets: 
       '--disable-warning=TimeoutNegativeWarning',
     ]),
     format: 'service',
-    isReady: () => answersOk(managementPort, '/health/ready'),
+    isReady: () => doesAllItsWork(managementPort),
   };
 }
 
@@ -136,6 +136,15 @@ function nodeProcess(
     killSignal: 'SIGKILL',
     pidFile: pidFileOf(home, name),
   };
+}
+
+/** Ready, and not `degraded` either: the API takes notifications without its database, but has nothing to show yet. */
+async function doesAllItsWork(managementPort: number): Promise<boolean> {
+  const response = await fetch(`http://127.0.0.1:${managementPort}/health/ready`, {
+    signal: AbortSignal.timeout(2_000),
+  });
+  const health = (await response.json()) as { status?: string };
+  return response.ok && health.status !== 'degraded';
 }
 
 async function answersOk(port: number, path: string): Promise<boolean> {
