@@ -1,7 +1,7 @@
 import { GROUPS } from '@bongsu/contracts';
 import { KafkaBatchStrategy, KafkaProducer } from '@bongsu/kafka';
 import type { Logger } from '@bongsu/observability';
-import { connectAndMigrate, isInfrastructureError } from '@bongsu/persistence';
+import { StreamClosedError, connectAndMigrate, isInfrastructureError } from '@bongsu/persistence';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { createProviders } from './channels/registry.js';
@@ -9,7 +9,7 @@ import { notificationDataSource, preparePartitions } from './database/data-sourc
 import { Engine } from './engine.js';
 import { CommandsController } from './intake/commands.controller.js';
 import { RequestsController } from './intake/requests.controller.js';
-import { ShardLostError } from './ledger/shards.js';
+import { ShardLostError, WorkerLostError } from './ledger/shards.js';
 import { Worker } from './ledger/workers.js';
 import type { NotificationSettings } from './settings.js';
 
@@ -74,6 +74,9 @@ export class AppModule {
   }
 }
 
+const isTakenOver = (error: unknown): boolean =>
+  error instanceof ShardLostError || error instanceof WorkerLostError || error instanceof StreamClosedError;
+
 function intake(
   engine: Engine,
   producer: KafkaProducer,
@@ -86,8 +89,8 @@ function intake(
     clientId: 'bongsu-notification',
     producer,
     logger,
-    // A shard that another worker owns by now is like an outage: the group's rebalance is about to tell us too.
-    isInfrastructureError: (error) => error instanceof ShardLostError || isInfrastructureError(error),
+    // That another worker has taken over is never a record's fault: the rebalance, or the lease, is about to tell us too.
+    isInfrastructureError: (error) => isTakenOver(error) || isInfrastructureError(error),
     // One key's lanes and commands must come to one process: it is what keeps its deliveries from overlapping.
     coPartition: true,
     closeTimeoutMs: 2_000,

@@ -12,6 +12,7 @@ import { AppModule } from './app.module.js';
 import { ping, preparePartitions } from './database/data-source.js';
 import { dueBacklog, outboxPendingGauge } from './dispatch/metrics.js';
 import { Engine } from './engine.js';
+import { freeOrphans } from './ledger/workers.js';
 import { NOTIFICATION_SETTINGS, type NotificationSettings } from './settings.js';
 
 /** Everything must be over this long after SIGTERM, milliseconds; orchestrators kill after 10 s. */
@@ -19,6 +20,7 @@ const SHUTDOWN_MS = 9_000;
 /** How long of that calls of providers may take to finish. */
 const IN_FLIGHT_MS = 5_000;
 const HOUSEKEEPING_MS = 3_600_000;
+const ORPHANS_MS = 60_000;
 const GAUGES_MS = 2_000;
 
 async function main(): Promise<void> {
@@ -66,6 +68,10 @@ function keepHouse(app: INestMicroservice, logger: Logger): void {
       work().catch((error: unknown) => logger.warn({ err: error }, `${what} failed; it will be tried again`));
     }, ms).unref();
   };
+  every(ORPHANS_MS, 'Looking for orphans', async () => {
+    const freed = await freeOrphans(dataSource);
+    if (freed > 0) logger.error({ freed }, 'Deliveries were leased to workers that are gone; they are free again');
+  });
   every(HOUSEKEEPING_MS, 'Making partitions', () => preparePartitions(dataSource));
   every(GAUGES_MS, 'Measuring the backlog', async () => {
     dueBacklog.set(await app.get(Engine).ledger.countDue());

@@ -4,7 +4,7 @@ import type { DataSource } from 'typeorm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Ledger, type AcceptedRequest, type Settlement } from '../../../apps/notification/src/ledger/ledger.js';
 import type { LeasedDelivery } from '../../../apps/notification/src/ledger/delivery.js';
-import { ShardLostError, Shards } from '../../../apps/notification/src/ledger/shards.js';
+import { ShardLostError, Shards, WorkerLostError } from '../../../apps/notification/src/ledger/shards.js';
 import { Worker, reapDeadWorkers } from '../../../apps/notification/src/ledger/workers.js';
 import { factRecord } from '../../../apps/notification/src/settle/facts.js';
 import { freshLedger, logger } from './database.js';
@@ -167,6 +167,47 @@ describe('dead workers', () => {
     expect(sent).toEqual(['default/user-1']);
     expect(freeWhenSent).toEqual([false]);
     expect(await rows('worker_id IS NULL AND ended_at IS NULL')).toHaveLength(1);
+  });
+
+  it('lets a worker that was taken for dead neither take a shard over nor claim', async () => {
+    const [dead, heir] = [await replica(1), await replica()];
+    await dead.own(SHARD);
+    await dead.ledger.takeIn(SHARD, [accepted()], false);
+    await expect
+      .poll(() => reapDeadWorkers(dataSource, heir.worker.id, async () => {}, logger))
+      .toEqual([dead.worker.id]);
+    expect(await dead.ledger.claim([SHARD], 10)).toEqual([]);
+    await expect(dead.ledger.takeIn(SHARD, [accepted()], true)).rejects.toThrow(ShardLostError);
+    await expect(dead.own(SHARD)).rejects.toThrow(WorkerLostError);
+    expect(await rows('worker_id IS NOT NULL')).toEqual([]);
+  });
+
+  it('finds what a dying worker leased in the very moment it is cleared up after', async () => {
+    const [dying, heir] = [await replica(1), await replica()];
+    await dying.own(SHARD);
+    const { promise: open, resolve: commit } = Promise.withResolvers<void>();
+    const leasing = transaction(dataSource, async (tx) => {
+      await dying.shards.assertOwned(tx, SHARD);
+      await tx.query(
+        `INSERT INTO deliveries (id, notification_id, shard, priority, ordered, key, channel, status, worker_id)
+         VALUES ($1, $1, $2, 1, false, 'k', 'log', 'pending', $3)`,
+        [newNotificationId(), SHARD, dying.worker.id],
+      );
+      await open;
+    });
+    const reaping = reapDeadWorkers(dataSource, heir.worker.id, async () => {}, logger);
+    await expect
+      .poll(() =>
+        query(
+          dataSource,
+          "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'UPDATE shards%'",
+        ),
+      )
+      .toHaveLength(1);
+    commit();
+    await leasing;
+    expect(await reaping).toEqual([dying.worker.id]);
+    expect(await rows()).toMatchObject([{ worker_id: null }]);
   });
 
   it('leaves a worker alone that renews its lease, and is stopped by none that does not', async () => {

@@ -9,6 +9,14 @@ export class ShardLostError extends Error {
   }
 }
 
+/** Another process has taken this worker for dead. */
+export class WorkerLostError extends Error {
+  constructor(workerId: string) {
+    super(`Worker ${workerId} was taken for dead`);
+    this.name = 'WorkerLostError';
+  }
+}
+
 /** A shard this worker owns. `catchingUp`: older work may wait in the ledger, so new work goes there too, behind it. */
 interface OwnedShard {
   catchingUp: boolean;
@@ -79,13 +87,10 @@ export class Shards {
     return run;
   }
 
+  /** Only a worker that is not taken for dead may: what it leased afterwards would be nobody's to free. */
   async #takeOver(shard: number): Promise<void> {
-    await transaction(this.#dataSource, (tx) =>
-      tx.query(
-        'INSERT INTO shards (shard, worker_id) VALUES ($1, $2) ON CONFLICT (shard) DO UPDATE SET worker_id = excluded.worker_id',
-        [shard, this.#workerId],
-      ),
-    );
+    const taken = await transaction(this.#dataSource, (tx) => tx.query(TAKE_OVER, [shard, this.#workerId]));
+    if (taken.length === 0) throw new WorkerLostError(this.#workerId);
   }
 
   /** The first statement of each transaction about new work of a shard. Throws ShardLostError. */
@@ -98,6 +103,14 @@ export class Shards {
   }
 }
 
+const TAKE_OVER = {
+  name: 'shard_take_over',
+  text: `
+    INSERT INTO shards (shard, worker_id)
+    SELECT $1, id FROM (SELECT id FROM workers WHERE id = $2 FOR KEY SHARE) AS alive
+    ON CONFLICT (shard) DO UPDATE SET worker_id = excluded.worker_id
+    RETURNING shard`,
+};
 const OWNED = { name: 'shard_owned', text: 'SELECT 1 FROM shards WHERE shard = $1 AND worker_id = $2 FOR SHARE' };
 
 function noop(): void {}

@@ -112,6 +112,20 @@ export async function reapDeadWorkers(
   return reaped;
 }
 
+/**
+ * Frees deliveries that are leased to a worker that is no longer there. There should be none; should there be, for whatever
+ * reason, they would never end. Gives their number.
+ */
+export async function freeOrphans(dataSource: DataSource): Promise<number> {
+  const freed = await query(
+    dataSource,
+    `UPDATE deliveries d SET worker_id = NULL
+      WHERE d.worker_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM workers w WHERE w.id = d.worker_id)
+     RETURNING d.id`,
+  );
+  return freed.length;
+}
+
 /** Empties a closed stream; false when another process is at it, which will do the rest too. */
 async function relayRest(
   dataSource: DataSource,
@@ -135,8 +149,9 @@ async function relayRest(
 
 async function release(dataSource: DataSource, workerId: string): Promise<void> {
   await transaction(dataSource, async (tx) => {
-    await tx.query('UPDATE deliveries SET worker_id = NULL WHERE worker_id = $1', [workerId]);
+    // The shards first: a transaction of that worker that still leases deliveries holds their rows, and must be waited for.
     await tx.query('UPDATE shards SET worker_id = NULL WHERE worker_id = $1', [workerId]);
+    await tx.query('UPDATE deliveries SET worker_id = NULL WHERE worker_id = $1', [workerId]);
     await Outbox.close(tx, streamOf(workerId));
     await tx.query('DELETE FROM workers WHERE id = $1', [workerId]);
   });

@@ -3,7 +3,8 @@ import type { Statement } from '@bongsu/persistence';
 /**
  * Leases what is due in the shards ($2) that this worker ($1) owns: retries, scheduled ones, what another worker gave back.
  * Reads only the partial index of waiting rows. It leaves out what a former owner of the shard still has in its hands for the
- * same key and channel, so that attempts never overlap while a shard changes hands.
+ * same key and channel, so that attempts never overlap while a shard changes hands. The shards' rows are locked, so that who
+ * clears up after this worker waits for this transaction and finds what it leased.
  */
 export const CLAIM_DUE: Statement = {
   name: 'ledger_claim_due',
@@ -20,6 +21,7 @@ export const CLAIM_DUE: Statement = {
        ORDER BY d.next_attempt_at, d.seq
        LIMIT $3
        FOR UPDATE OF d SKIP LOCKED
+       FOR SHARE OF s
     ), leased AS (
       UPDATE deliveries d SET worker_id = $1 FROM due WHERE d.id = due.id
       RETURNING d.*
