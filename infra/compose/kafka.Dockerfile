@@ -12,4 +12,4 @@ FROM ${IMAGE}
 ARG NAME
 COPY --from=agent /agent/jmx_prometheus_javaagent.jar /usr/share/bongsu/jmx-exporter.jar
 COPY jmx/${NAME}.yml /usr/share/bongsu/jmx-exporter.yml
-COPY --chmod=755 compose/${NAME}-ready /usr/share/bongsu/ready
+COPY --chmod=755 compose/${NAME}-* /usr/share/bongsu/
