@@ -11,6 +11,12 @@ export interface ReceivedPost {
   readonly body: string;
 }
 
+/** Where a receiver listens, when it matters. */
+export interface Place {
+  readonly host?: string;
+  readonly port?: number;
+}
+
 /** How a receiver treats a request that it has read. */
 export type Answer = (socket: Socket, post: ReceivedPost) => void;
 
@@ -18,6 +24,8 @@ export type Answer = (socket: Socket, post: ReceivedPost) => void;
 export class HttpPeer {
   readonly posts: ReceivedPost[] = [];
   port = 0;
+  /** Connections made since the start. */
+  accepted = 0;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   answer: Answer;
@@ -37,14 +45,15 @@ export class HttpPeer {
     this.#server = certificate ? createTlsServer(certificate, listener) : createServer(listener);
     this.#server.keepAliveTimeout = 60_000;
     this.#server.on('connection', (socket: Socket) => {
+      this.accepted++;
       this.#sockets.add(socket);
       socket.on('error', () => undefined).on('close', () => this.#sockets.delete(socket));
     });
   }
 
-  static async start(answer: Answer = replies(204), certificate?: Certificate): Promise<HttpPeer> {
+  static async start(answer: Answer = replies(204), certificate?: Certificate, at: Place = {}): Promise<HttpPeer> {
     const peer = new HttpPeer(answer, certificate);
-    peer.#server.listen(0, '127.0.0.1');
+    peer.#server.listen(at.port ?? 0, at.host ?? '127.0.0.1');
     await once(peer.#server, 'listening');
     peer.port = (peer.#server.address() as AddressInfo).port;
     return peer;

@@ -72,7 +72,8 @@ export class Call implements Dispatcher.DispatchHandler {
 }
 
 function failure(error: NodeJS.ErrnoException): Outcome {
-  const code = error.code ?? '';
+  // undici's parser names its error, but gives it no code when the answer is not HTTP at all.
+  const code = error.code ?? (error.name === 'HTTPParserError' ? 'HPE_INVALID' : '');
   return code === 'ADDRESS_BLOCKED'
     ? reject('address_blocked', 'The webhook URL leads to an address that webhooks may not go to')
     : connectionFailure(code);
