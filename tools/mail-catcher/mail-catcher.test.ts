@@ -102,7 +102,7 @@ describe('what is sent by SMTP', () => {
     expect((await json<{ Username: string }>('/api/v1/message/latest')).Username).toBe('someone');
   });
 
-  it('is refused for good when it is over 25 MB', async () => {
+  it('is refused for good when it is over 25 MB', { timeout: 30_000 }, async () => {
     await expect(send({ text: 'x'.repeat(26 << 20) })).rejects.toMatchObject({ responseCode: 552 });
     expect((await json<List>('/api/v1/messages')).total).toBe(0);
   });
