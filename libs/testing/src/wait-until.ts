@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
+type Falsy = false | 0 | '' | null | undefined;
+
 /**
  * Waits until the check gives something truthy and returns it; a check that throws counts as "not yet".
  * @throws an Error that says what was waited for, with the check's last error, when `timeoutMs` (default 15,000) have passed
@@ -8,12 +10,12 @@ export async function waitUntil<T>(
   what: string,
   check: () => T | Promise<T>,
   { timeoutMs = 15_000, everyMs = 20 }: { timeoutMs?: number; everyMs?: number } = {},
-): Promise<NonNullable<T>> {
+): Promise<Exclude<T, Falsy>> {
   const end = performance.now() + timeoutMs;
   for (let cause: unknown; ;) {
     try {
       const found = await check();
-      if (found) return found;
+      if (found) return found as Exclude<T, Falsy>;
       cause = undefined;
     } catch (error) {
       cause = error;

@@ -1,26 +1,50 @@
 import { Controller } from '@nestjs/common';
 import { OnBatch, type EventBatch, type RawBatch } from '@bongsu/kafka';
-import { waitUntil } from '@bongsu/testing';
-import { afterEach, describe, expect, it } from 'vitest';
-import { Bench, numbered, testTopic, type Numbered } from './harness.js';
+import { registry } from '@bongsu/observability';
+import { KafkaProxy, waitUntil } from '@bongsu/testing';
+import kafkajs from 'kafkajs';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Away, Bench, brokers, numbered, testTopic, type Numbered } from './harness.js';
 
 const topic = testTopic('numbers.v1');
+const group = 'bongsu.notification';
 let bench: Bench;
+beforeEach(async () => {
+  bench = await Bench.start([topic]);
+});
 afterEach(() => bench.end());
+
+type Take = (batch: EventBatch<Numbered>) => Promise<void> | void;
+
+/** A controller that hands its batches to a function. */
+function events(take: Take) {
+  @Controller()
+  class Events {
+    @OnBatch(topic)
+    take(batch: EventBatch<Numbered>): Promise<void> | void {
+      return take(batch);
+    }
+  }
+  return Events;
+}
+const numbersOf = ({ records }: EventBatch<Numbered>): number[] => records.map(({ event }) => event.data.n);
+const deadLetters = () => bench.read(`${topic.name}.${group}.dlt`);
+
+async function committed(): Promise<bigint> {
+  const admin = bench.admin();
+  try {
+    const lags = (await admin.consumerLag([group])).get(group)!;
+    return lags.reduce((sum, { committed: offset }) => sum + (offset ?? 0n), 0n);
+  } finally {
+    await admin.close();
+  }
+}
 
 describe('consuming', () => {
   it('gives both groups every record, each key in order', async () => {
-    bench = await Bench.start([topic]);
     const producer = await bench.producer();
-    const events: [string, number, number][] = [];
+    const seen: [string, number, number][] = [];
     const bytes: string[] = [];
-    @Controller()
-    class Events {
-      @OnBatch(topic)
-      async take(batch: EventBatch<Numbered>): Promise<void> {
-        for (const { key, event, raw } of batch.records) events.push([key, event.data.n, raw.partition]);
-      }
-    }
     @Controller()
     class Bytes {
       @OnBatch(topic, { as: 'bytes' })
@@ -28,19 +52,250 @@ describe('consuming', () => {
         for (const record of batch.records) bytes.push(record.value!.toString());
       }
     }
-    await bench.app(bench.strategy(producer, { group: 'bongsu.notification' }), [Events]);
+    const take: Take = ({ records }) => {
+      for (const { key, event, raw } of records) seen.push([key, event.data.n, raw.partition]);
+    };
+    await bench.app(bench.strategy(producer, { group }), [events(take)]);
     await bench.app(bench.strategy(producer, { group: 'bongsu.audit' }), [Bytes]);
     const sent = Array.from({ length: 2_000 }, (_, n) => numbered(topic, `key-${n % 50}`, n));
     const metadata = await Promise.all(sent.map((record) => producer.send(record)));
-    await waitUntil('both groups have all', () => events.length >= 2_000 && bytes.length >= 2_000);
-    expect(events).toHaveLength(2_000);
+    await waitUntil('both groups have all', () => seen.length >= 2_000 && bytes.length >= 2_000);
+    expect(seen).toHaveLength(2_000);
     expect(bytes).toHaveLength(2_000);
     for (let k = 0; k < 50; k++) {
-      const ofKey = events.filter(([key]) => key === `key-${k}`);
+      const ofKey = seen.filter(([key]) => key === `key-${k}`);
       expect(ofKey.map(([, n]) => n)).toEqual(Array.from({ length: 40 }, (_, i) => k + 50 * i));
-      expect(new Set(ofKey.map(([, , partition]) => partition)).size).toBe(1);
-      expect(ofKey[0]![2]).toBe(metadata[k]!.partition);
+      expect(new Set(ofKey.map(([, , partition]) => partition))).toEqual(new Set([metadata[k]!.partition]));
     }
     expect(new Set(metadata.map((each) => `${each.partition}/${each.offset}`)).size).toBe(2_000);
+  });
+
+  it('hands out at most maxRecords at once', async () => {
+    const producer = await bench.producer();
+    const sizes: number[] = [];
+    await Promise.all(Array.from({ length: 250 }, (_, n) => producer.send(numbered(topic, 'k', n))));
+    const take: Take = ({ records }) => void sizes.push(records.length);
+    await bench.app(bench.strategy(producer, { group, maxRecords: 100 }), [events(take)]);
+    await waitUntil('all', () => sizes.reduce((sum, size) => sum + size, 0) === 250);
+    expect(Math.max(...sizes)).toBe(100);
+  });
+
+  it('commits nothing before the handler has resolved', async () => {
+    const producer = await bench.producer();
+    let release: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    let started = false;
+    const take: Take = () => {
+      started = true;
+      return held;
+    };
+    await bench.app(bench.strategy(producer, { group }), [events(take)]);
+    await producer.send(numbered(topic, 'k', 1));
+    await waitUntil('the handler has it', () => started);
+    expect(await committed()).toBe(0n);
+    release();
+    await waitUntil('it is committed', async () => (await committed()) === 1n);
+  });
+
+  it('stays a member through a batch that takes longer than the session', async () => {
+    const producer = await bench.producer();
+    const seen: number[] = [];
+    let assignments = 0;
+    const take: Take = async (batch) => {
+      seen.push(...numbersOf(batch));
+      await new Promise((resolve) => setTimeout(resolve, 8_000));
+    };
+    const onAssigned = () => void assignments++;
+    await bench.app(bench.strategy(producer, { group, sessionTimeoutMs: 6_000, onAssigned }), [events(take)]);
+    await producer.send(numbered(topic, 'k', 1));
+    await waitUntil('it is committed', async () => (await committed()) === 1n, { timeoutMs: 15_000 });
+    expect(seen).toEqual([1]);
+    expect(assignments).toBe(1);
+  });
+
+  it('fetches nothing while it is paused, keeps its membership, and goes on when it is resumed', async () => {
+    const producer = await bench.producer();
+    const seen: number[] = [];
+    let assignments = 0;
+    const strategy = bench.strategy(producer, {
+      group,
+      maxRecords: 1,
+      onAssigned: () => void assignments++,
+      lagIntervalMs: 200,
+    });
+    const take: Take = (batch) => {
+      seen.push(...numbersOf(batch));
+      if (seen.length === 3) strategy.pause();
+    };
+    await bench.app(strategy, [events(take)]);
+    await producer.sendAll(Array.from({ length: 10 }, (_, n) => numbered(topic, 'k', n)));
+    await waitUntil('it has paused itself', () => seen.length === 3);
+    const name = bench.prefix + topic.name;
+    const lag = new RegExp(`kafka_consumer_lag\\{topic="${name}",partition="\\d",group="${bench.prefix}${group}"\\} 7`);
+    await waitUntil('the lag shows', async () => lag.test(await registry.metrics()));
+    await new Promise((resolve) => setTimeout(resolve, 7_000)); // Longer than the session.
+    expect(seen).toEqual([0, 1, 2]);
+    expect(strategy.isHealthy()).toBe(true);
+    strategy.resume();
+    await waitUntil('the rest', () => seen.length === 10);
+    expect(seen).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(assignments).toBe(1);
+  });
+
+  it('waits with a partition while something is away, without a dead letter, and the others go on', async () => {
+    const producer = await bench.producer();
+    const seen: number[] = [];
+    let away = true;
+    let failures = 0;
+    const take: Take = (batch) => {
+      if (away && numbersOf(batch).includes(1)) {
+        failures++;
+        throw new Away('the database is away');
+      }
+      seen.push(...numbersOf(batch));
+    };
+    await bench.app(bench.strategy(producer, { group }), [events(take)]);
+    const stuck = (await producer.send(numbered(topic, 'stuck', 1))).partition;
+    await waitUntil('it has failed several times', () => failures >= 4);
+    const free = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
+    const sent = await Promise.all(free.map((key, n) => producer.send(numbered(topic, key, 10 + n))));
+    const others = sent.flatMap(({ partition }, n) => (partition === stuck ? [] : [10 + n]));
+    await waitUntil('the other partitions go on', () => others.every((n) => seen.includes(n)));
+    expect(seen).not.toContain(1);
+    away = false;
+    await waitUntil('it goes on', () => seen.length === 1 + free.length, { timeoutMs: 20_000 });
+    expect(await deadLetters()).toEqual([]);
+    expect(seen.filter((n) => n === 1)).toHaveLength(1);
+  });
+
+  it('goes on with the oldest record left, and says so, when retention has passed its offset', async () => {
+    const producer = await bench.producer();
+    const seen: number[] = [];
+    const take: Take = (batch) => void seen.push(...numbersOf(batch));
+    const first = await bench.app(bench.strategy(producer, { group }), [events(take)]);
+    const { partition } = await producer.send(numbered(topic, 'k', 0));
+    await waitUntil('it is committed', async () => (await committed()) === 1n);
+    await first.close();
+    await producer.sendAll([1, 2, 3, 4].map((n) => numbered(topic, 'k', n)));
+    const admin = new kafkajs.Kafka({ brokers: [brokers()], logLevel: kafkajs.logLevel.NOTHING }).admin();
+    await admin.connect();
+    const name = bench.prefix + topic.name;
+    await admin.fetchTopicOffsets(name); // kafkajs deletes only in topics that it has asked about.
+    await admin.deleteTopicRecords({ topic: name, partitions: [{ partition, offset: '3' }] });
+    await admin.disconnect();
+    await bench.app(bench.strategy(producer, { group }), [events(take)]);
+    await waitUntil('what is left', () => seen.includes(4));
+    expect(seen).toEqual([0, 3, 4]);
+    expect(bench.log.lines).toContainEqual(
+      expect.objectContaining({
+        level: 'error',
+        topic: name,
+        partition,
+        msg: expect.stringContaining('RECORDS WERE LOST') as string,
+      }),
+    );
+    expect(await registry.metrics()).toContain(
+      `kafka_consumer_offset_resets_total{topic="${name}",group="${bench.prefix}${group}"} 1`,
+    );
+  });
+
+  it('calls onCrash when the consumer ends for good', async () => {
+    const producer = await bench.producer();
+    await bench.app(bench.strategy(producer, { group }), [events(() => undefined)]);
+    await waitUntil('it has joined', () => bench.log.lines.some(({ msg }) => msg === 'Partitions assigned'));
+    const crashes: Error[] = [];
+    const onCrash = (error: Error) => void crashes.push(error);
+    // A member that speaks another protocol than the group: no retry would help.
+    await bench.app(bench.strategy(producer, { group, coPartition: true, onCrash }), [events(() => undefined)]);
+    await waitUntil('it has crashed', () => crashes.length > 0);
+    expect(crashes[0]!.message).toMatch(/protocol/i);
+    expect(await registry.metrics()).toMatch(
+      new RegExp(`kafka_consumer_crashes_total\\{group="${bench.prefix}${group}",restart="false"\\} 1`),
+    );
+  });
+
+  it('lets a handler finish and leaves the group at once when it is closed', async () => {
+    const producer = await bench.producer();
+    let aborted = false;
+    let started = false;
+    const take: Take = async ({ signal }) => {
+      started = true;
+      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+      aborted = true;
+    };
+    const first = await bench.app(bench.strategy(producer, { group, sessionTimeoutMs: 30_000 }), [events(take)]);
+    await producer.send(numbered(topic, 'k', 1));
+    await waitUntil('the handler has it', () => started);
+    const closing = performance.now();
+    await first.close();
+    expect(performance.now() - closing).toBeLessThan(3_000);
+    expect(aborted).toBe(true);
+    expect(await committed()).toBe(1n);
+    const seen: number[] = [];
+    await bench.app(bench.strategy(producer, { group }), [events((batch) => void seen.push(...numbersOf(batch)))]);
+    await producer.send(numbered(topic, 'k', 2));
+    // Had the first member not left, this one would wait for its session of 30 s.
+    await waitUntil('the next member goes on', () => seen.length > 0, { timeoutMs: 8_000 });
+    expect(seen).toEqual([2]);
+  });
+});
+
+describe('several members', () => {
+  it('takes over from one that is cut off, whose batch is told to stop', async () => {
+    const proxy = await KafkaProxy.start({ broker: brokers() });
+    try {
+      const producer = await bench.producer();
+      let zombie: AbortSignal | undefined;
+      const take: Take = async ({ signal }) => {
+        zombie = signal;
+        await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+      };
+      const settings = bench.settings({ KAFKA_BROKERS: proxy.bootstrap });
+      await bench.app(bench.strategy(producer, { group, settings, closeTimeoutMs: 500 }), [events(take)]);
+      await producer.send(numbered(topic, 'k', 1));
+      await waitUntil('the first has it', () => zombie);
+      proxy.down = true;
+      proxy.cut();
+      const seen: number[] = [];
+      await bench.app(bench.strategy(producer, { group }), [events((batch) => void seen.push(...numbersOf(batch)))]);
+      await waitUntil('the second takes over', () => seen.includes(1), { timeoutMs: 25_000 });
+      await waitUntil('the first is told', () => zombie?.aborted);
+      expect(await committed()).toBe(1n);
+    } finally {
+      await proxy.stop();
+    }
+  });
+
+  it('gives partition i of every topic to the same member; the surplus stands by and takes over', async () => {
+    const topics = [testTopic('left.v1', 2), testTopic('right.v1', 2)];
+    const pair = await Bench.start(topics);
+    const producer = await pair.producer();
+    const members = Array.from({ length: 3 }, () => ({ assigned: new Map<string, readonly number[]>(), revoked: 0 }));
+    @Controller()
+    class Both {
+      @OnBatch(topics[0]!)
+      left(): void {}
+      @OnBatch(topics[1]!)
+      right(): void {}
+    }
+    const apps = [];
+    for (const member of members) {
+      const strategy = pair.strategy(producer, {
+        group,
+        coPartition: true,
+        onAssigned: (partitions) => void (member.assigned = new Map(partitions)),
+        onRevoked: () => void member.revoked++,
+      });
+      apps.push(await pair.app(strategy, [Both]));
+    }
+    const shares = () => members.map(({ assigned }) => (assigned.get('left.v1') ?? []).join()).toSorted();
+    await waitUntil('two have one each, one has none', () => shares().join('|') === '|0|1', { timeoutMs: 20_000 });
+    for (const { assigned } of members) expect(assigned.get('right.v1')).toEqual(assigned.get('left.v1'));
+    const busy = members.findIndex(({ assigned }) => assigned.size > 0);
+    await apps[busy]!.close();
+    expect(members[busy]!.revoked).toBeGreaterThan(0);
+    members[busy]!.assigned = new Map();
+    await waitUntil('the one that stood by has it', () => shares().join('|') === '|0|1', { timeoutMs: 20_000 });
+    await pair.end();
   });
 });

@@ -33,6 +33,8 @@ export interface ConnectionOptions {
   readonly clientId: string;
   readonly logger: Logger;
   readonly retry: RetryOptions;
+  /** Default REQUEST_TIMEOUT_MS. */
+  readonly requestTimeoutMs?: number;
   readonly onLogEntry?: (entry: LogEntry) => void;
 }
 
@@ -54,7 +56,7 @@ export class KafkaConnection {
       clientId: options.clientId,
       brokers: () => (this.#cut ? new Promise<string[]>(() => undefined) : settings.KAFKA_BROKERS),
       connectionTimeout: CONNECTION_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
+      requestTimeout: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
       enforceRequestTimeout: true,
       retry: options.retry,
       logLevel: logLevel.INFO,

@@ -17,7 +17,9 @@ import {
 
 /** A configuration set on the topic itself, not a default (org.apache.kafka.clients.admin.ConfigEntry.ConfigSource). */
 const SET_ON_TOPIC = 1;
-const CREATE_TIMEOUT_MS = 15_000;
+/** How long a broker may take to create some 300 partitions: seconds on a machine that is just starting everything. */
+const CREATE_TIMEOUT_MS = 30_000;
+const REQUEST_TIMEOUT_MS = CREATE_TIMEOUT_MS + 2_000;
 
 export interface TopicAdminOptions {
   readonly settings: KafkaSettings;
@@ -51,7 +53,12 @@ export class TopicAdmin {
     this.#settings = options.settings;
     this.#replicas = options.replicationFactor ?? 1;
     this.#topics = options.topics ?? ALL_TOPICS;
-    this.#connection = new KafkaConnection({ ...options, clientId: 'bongsu-topics', retry: ASK_BRIEFLY });
+    this.#connection = new KafkaConnection({
+      ...options,
+      clientId: 'bongsu-topics',
+      retry: ASK_BRIEFLY,
+      requestTimeoutMs: REQUEST_TIMEOUT_MS,
+    });
     this.#admin = this.#connection.kafka.admin();
   }
 
