@@ -10,12 +10,13 @@ import { KeyDirectory } from './access/key-directory.js';
 import { apiDataSource } from './database/data-source.js';
 import { Database } from './database/database.js';
 import { Acceptance } from './notifications/acceptance.js';
+import { BatchController } from './notifications/batch/batch.controller.js';
 import { Cancellation } from './notifications/cancellation.js';
 import { Idempotency } from './notifications/idempotency.js';
 import { NotificationsController } from './notifications/notifications.controller.js';
 import { RecentSends } from './notifications/recent-sends.js';
 import { Reservations } from './notifications/reservations.js';
-import type { ApiSettings } from './settings.js';
+import { SETTINGS, type ApiSettings } from './settings.js';
 import { Freshness } from './status/freshness.js';
 import { ProjectionController } from './status/projection.controller.js';
 import { Projection } from './status/projection.js';
@@ -28,7 +29,13 @@ export class AppModule {
   static for(settings: ApiSettings, logger: Logger): DynamicModule {
     return {
       module: AppModule,
-      controllers: [NotificationsController, StatusController, ApiKeysController, ProjectionController],
+      controllers: [
+        BatchController,
+        NotificationsController,
+        StatusController,
+        ApiKeysController,
+        ProjectionController,
+      ],
       providers: [
         ...infrastructure(settings, logger),
         ...access(settings, logger),
@@ -40,6 +47,7 @@ export class AppModule {
 }
 
 const infrastructure = (settings: ApiSettings, logger: Logger): Provider[] => [
+  { provide: SETTINGS, useValue: settings },
   { provide: Database, useFactory: () => new Database(apiDataSource(settings), logger) },
   { provide: KafkaProducer, useFactory: () => new KafkaProducer({ settings, clientId: 'bongsu-api', logger }) },
   {

@@ -2,14 +2,15 @@ import 'reflect-metadata';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { readSettings, SettingsError } from '@bongsu/config';
-import { BongsuError } from '@bongsu/contracts';
 import { createHttpApplication } from '@bongsu/http';
 import { KafkaBatchStrategy, KafkaPositions, KafkaProducer } from '@bongsu/kafka';
 import { createLogger, ManagementServer, onFatal, type Logger } from '@bongsu/observability';
-import { isInfrastructureError, OutboxRelay } from '@bongsu/persistence';
+import { OutboxRelay } from '@bongsu/persistence';
 import { KeyDirectory } from './access/key-directory.js';
 import { AppModule } from './app.module.js';
+import { databaseAway } from './database/database-away.js';
 import { Database } from './database/database.js';
+import { BATCH_ROUTE } from './notifications/batch/batch.controller.js';
 import { Reservations } from './notifications/reservations.js';
 import { API_SETTINGS, type ApiSettings } from './settings.js';
 
@@ -35,6 +36,7 @@ async function main(): Promise<void> {
     description: DESCRIPTION,
     requestTimeoutMs: settings.REQUEST_TIMEOUT,
     rateLimit: settings.RATE_LIMIT,
+    ndjsonRoutes: [BATCH_ROUTE],
     classify: databaseAway,
   });
   await app.get(KafkaProducer).connect();
@@ -84,10 +86,6 @@ function manage(
     ],
   });
 }
-
-/** A database that is away is no fault of ours or the caller's: 503, and worth trying again. */
-const databaseAway = (error: unknown): BongsuError | undefined =>
-  isInfrastructureError(error) ? new BongsuError('database_unavailable', undefined, { cause: error }) : undefined;
 
 /** SIGTERM and SIGINT: take no new requests, finish those under way, hand everything to Kafka, exit 0. */
 function stopOnSignal(

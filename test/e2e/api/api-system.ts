@@ -16,6 +16,7 @@ import {
 import { KAFKA_SETTINGS, PRODUCER_SETTINGS, readSettings } from '@bongsu/config';
 import { KafkaProducer, readTopic } from '@bongsu/kafka';
 import { createLogger } from '@bongsu/observability';
+import { waitUntil, type ServiceProcess } from '@bongsu/testing';
 import supertest from 'supertest';
 import { inject } from 'vitest';
 import { API_KEY, System } from '../pipeline/system.js';
@@ -125,4 +126,13 @@ export function factRecord(data: DeliveryFact, eventId = newEventId()): Outgoing
     time: data.at,
     data,
   });
+}
+
+/** Waits until nothing that a service can do without is missing either: the database, its place in the consumer group. */
+export async function complete(service: ServiceProcess): Promise<ServiceProcess> {
+  await waitUntil(`${service.name} misses nothing`, async () => {
+    const report = (await (await fetch(`${service.managementUrl}/health/ready`)).json()) as { status: string };
+    return report.status === 'ok';
+  });
+  return service;
 }

@@ -63,10 +63,16 @@ export class System {
     return system;
   }
 
-  async startService(name: ServiceName, env: Record<string, string> = {}): Promise<ServiceProcess> {
+  /** @param readyWithinMs 0 does not wait until it is ready */
+  async startService(
+    name: ServiceName,
+    env: Record<string, string> = {},
+    readyWithinMs?: number,
+  ): Promise<ServiceProcess> {
     const service = await ServiceProcess.start({
       name,
-      env: { ...this.#env, DATABASE_URL: serviceUrl(name, inject('bongsu').ports.postgres, this.#database), ...env },
+      env: { ...this.#env, DATABASE_URL: this.databaseUrlOf(name), ...env },
+      ...(readyWithinMs === undefined ? {} : { readyWithinMs }),
     });
     this.#services.set(name, service);
     return service;
@@ -88,6 +94,11 @@ export class System {
     await Promise.all([...this.#services.values()].map((service) => service.stop()));
   }
 
+  /** A service's own way into this system's database. */
+  databaseUrlOf(name: ServiceName): string {
+    return serviceUrl(name, inject('bongsu').ports.postgres, this.#database);
+  }
+
   /** The superuser's way into this system's database. */
   get databaseUrl(): string {
     const url = new URL(inject('bongsu').postgresUrl);
@@ -95,7 +106,10 @@ export class System {
     return url.href;
   }
 
-  async cli(args: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  async cli(
+    args: readonly string[],
+    env: Record<string, string> = {},
+  ): Promise<{ code: number; stdout: string; stderr: string }> {
     const child = spawn(process.execPath, [CLI, ...args], {
       env: {
         PATH: process.env['PATH'],
@@ -103,6 +117,7 @@ export class System {
         BONGSU_API_KEY: API_KEY,
         BONGSU_API_URL: this.#services.get('api')?.url,
         BONGSU_AUDIT_URL: this.#services.get('audit')?.url,
+        ...env,
       },
     });
     let [stdout, stderr] = ['', ''];

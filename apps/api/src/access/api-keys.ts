@@ -61,14 +61,16 @@ export class ApiKeys {
   }
 
   async list(tenant: string | undefined, limit: number, afterId: string | undefined): Promise<ApiKey[]> {
-    return this.database.repository(ApiKey).find({
-      where: {
-        ...(tenant === undefined ? {} : { tenant }),
-        ...(afterId === undefined ? {} : { id: LessThan(afterId) }),
-      },
-      order: { id: 'DESC' },
-      take: limit,
-    });
+    return this.database.soon(() =>
+      this.database.repository(ApiKey).find({
+        where: {
+          ...(tenant === undefined ? {} : { tenant }),
+          ...(afterId === undefined ? {} : { id: LessThan(afterId) }),
+        },
+        order: { id: 'DESC' },
+        take: limit,
+      }),
+    );
   }
 
   /** Revokes a key; one that was revoked before stays so. Throws not_found also for another tenant's. */
@@ -78,11 +80,13 @@ export class ApiKeys {
   }
 
   private async change(sql: string, values: readonly unknown[]): Promise<ApiKey | undefined> {
-    const changed = await this.database.transaction(async (tx) => {
-      const [row] = await tx.query<ApiKey>(sql, values);
-      if (row) await Outbox.append(tx, ACCESS_STREAM, [changedEvent(row)]);
-      return row;
-    });
+    const changed = await this.database.soon(() =>
+      this.database.transaction(async (tx) => {
+        const [row] = await tx.query<ApiKey>(sql, values);
+        if (row) await Outbox.append(tx, ACCESS_STREAM, [changedEvent(row)]);
+        return row;
+      }),
+    );
     if (changed) {
       this.directory.apply(changed);
       this.published();

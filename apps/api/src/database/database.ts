@@ -6,6 +6,8 @@ import type { DataSource, EntityTarget, ObjectLiteral, Repository } from 'typeor
 import { preparePartitions } from './partitions.js';
 
 const HOUSEKEEPING_MS = 3_600_000;
+/** How long a caller waits for an answer, milliseconds. A server that is stopped takes questions and answers nothing. */
+const PATIENCE_MS = 5_000;
 /** How long a process that has just started counts as not ready while it has not reached the database. */
 const START_UP_MS = 5_000;
 
@@ -62,8 +64,21 @@ export class Database {
     return this.dataSource;
   }
 
+  /** One statement, for whose answer somebody waits: `database_unavailable` when it does not come in a few seconds. */
   query<R = unknown>(sql: string | Statement, values?: readonly unknown[]): Promise<R[]> {
-    return this.ready ? query<R>(this.dataSource, sql, values) : Promise.reject(this.away());
+    return this.soon(() => query<R>(this.dataSource, sql, values));
+  }
+
+  /** Bounds any other work on the database in the same way. What it has begun may still be done, later. */
+  async soon<T>(work: () => Promise<T>): Promise<T> {
+    if (!this.ready) throw this.away();
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => reject(new BongsuError('database_unavailable')), PATIENCE_MS);
+    try {
+      return await Promise.race([work(), late]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {

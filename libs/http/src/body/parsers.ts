@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { BongsuError } from '@bongsu/contracts';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { decoderOf, parseJson, readBody, requireUtf8, type BodyLimits } from './read-body.js';
@@ -33,18 +34,38 @@ export function registerParsers(fastify: FastifyInstance, limits: BodyLimits, nd
 
 /** How long the rest of a body is read and thrown away after its request was answered, milliseconds. */
 const DRAIN_MS = 5_000;
+/** The same while the server closes, which waits for every connection. */
+const DRAIN_CLOSING_MS = 500;
 
 /**
  * A request may be answered before its body has arrived (401, 413). Closing the connection at once would reset it and take
  * the answer with it, so what still comes is read and dropped for a moment; a sender that goes on and on is cut off.
  */
 export function drainUnreadBodies(fastify: FastifyInstance): void {
+  const draining = new Set<Socket>();
+  let closing = false;
+  const cutOff = (): void => draining.forEach((socket) => socket.destroy());
+  fastify.addHook('preClose', (done) => {
+    closing = true;
+    setTimeout(cutOff, DRAIN_CLOSING_MS);
+    done();
+  });
   fastify.addHook('onResponse', (request, _reply, done) => {
     const { raw } = request;
-    if (!raw.complete && !raw.destroyed) {
-      const timer = setTimeout(() => raw.socket.destroy(), DRAIN_MS);
-      raw.once('close', () => clearTimeout(timer)).once('end', () => clearTimeout(timer));
-      raw.on('error', () => undefined).resume();
+    const { socket } = raw;
+    if (!raw.complete && !socket.destroyed) {
+      draining.add(socket);
+      const timer = setTimeout(() => socket.destroy(), closing ? DRAIN_CLOSING_MS : DRAIN_MS);
+      const drained = (): void => {
+        clearTimeout(timer);
+        draining.delete(socket);
+        socket.off('close', drained);
+      };
+      socket.once('close', drained);
+      raw
+        .once('end', drained)
+        .on('error', () => undefined)
+        .resume();
     }
     done();
   });

@@ -1,0 +1,329 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { firstIdAt, newNotificationId, TOPICS, type DeliveryStatus } from '@bongsu/contracts';
+import type { KafkaProducer } from '@bongsu/kafka';
+import type { ServiceProcess } from '@bongsu/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  API_KEY,
+  attempt,
+  call,
+  complete,
+  fact,
+  factRecord,
+  logged,
+  makeKey,
+  producerFor,
+  recordsOf,
+  requested,
+  requestRecord,
+  System,
+} from './api-system.js';
+
+let system: System;
+let url: string;
+let producer: KafkaProducer;
+let service: ServiceProcess;
+beforeAll(async () => {
+  system = await System.start('reading', ['api']);
+  service = system.service('api');
+  url = service.url;
+  producer = await producerFor(system);
+});
+afterAll(async () => {
+  await producer.close();
+  await service.stop();
+});
+
+interface View {
+  id: string;
+  status: string;
+  deliveries: {
+    id: string;
+    channel: string;
+    provider: string | null;
+    status: string;
+    attempts: { number: number }[];
+  }[];
+}
+interface Page<T> {
+  data: T[];
+  nextCursor: string | null;
+}
+
+const get = (path: string, key = API_KEY) => call(url, 'get', path, key);
+const send = async (body: object, key = API_KEY): Promise<string> =>
+  ((await call(url, 'post', '/v1/notifications', key).send(body).expect(202)).body as { id: string }).id;
+const view = async (id: string): Promise<View> => (await get(`/v1/notifications/${id}`).expect(200)).body as View;
+const page = async <T>(path: string, key?: string): Promise<Page<T>> =>
+  (await get(path, key).expect(200)).body as Page<T>;
+const timeline = (id: string) =>
+  page<{ type: string; at: string; status?: string }>(`/v1/notifications/${id}/timeline`);
+
+describe('reading after a 202', () => {
+  it('never gives a 404, also with many at once', async () => {
+    const outcomes = await Promise.all(
+      Array.from({ length: 100 }, async (_, i) => {
+        const id = await send(logged(`reader-${i % 7}`, { priority: ['urgent', 'normal', 'bulk'][i % 3] }));
+        const paths = [`/v1/notifications/${id}`, `/v1/notifications/${id}/timeline`];
+        return Promise.all(paths.map(async (path) => (await get(path)).status));
+      }),
+    );
+    expect(outcomes.flat()).toEqual(Array(200).fill(200));
+  });
+
+  it('sees what another replica accepted', async () => {
+    const replica = await complete(await system.startService('api'));
+    try {
+      for (let i = 0; i < 20; i++) {
+        const id = await send(logged('replicas'));
+        expect((await call(replica.url, 'get', `/v1/notifications/${id}`)).status).toBe(200);
+      }
+    } finally {
+      await replica.stop();
+    }
+  });
+
+  it('shows a notification as it was asked for, before anything has happened to it', async () => {
+    const sendAt = new Date(Date.now() + 3_600_000).toISOString();
+    const recipient = { id: 'later', email: 'later@example.org', webhook: { url: 'https://example.org/hook' } };
+    const more = { category: 'billing', orderingKey: 'o-1', metadata: { b: '2', a: '1' }, sendAt };
+    const id = await send({ recipient, content: { subject: 'Hello', body: 'b' }, ...more });
+    expect(await view(id)).toMatchObject({
+      ...more,
+      id,
+      recipient,
+      status: 'scheduled',
+      priority: 'normal',
+      subject: 'Hello',
+      channels: ['email', 'webhook'],
+      deliveries: [
+        { channel: 'email', provider: null, status: 'deferred', attempts: [], nextAttemptAt: sendAt },
+        { channel: 'webhook', provider: null, status: 'deferred', attempts: [], nextAttemptAt: sendAt },
+      ],
+    });
+  });
+
+  it.each([
+    ['a random id', () => '2b4f0d10-1111-4222-8333-123456789abc'],
+    ['an id of this moment', newNotificationId],
+    ['an id of long ago', () => firstIdAt(0)],
+    ['an id of the future', () => 'ffffffff-ffff-7fff-bfff-ffffffffffff'],
+    ['an id in capitals', () => newNotificationId().toUpperCase()],
+    ['something else', () => "1' OR '1'='1"],
+  ])('answers 404 soon to %s', async (_what, id) => {
+    const path = `/v1/notifications/${encodeURIComponent(id())}`;
+    await get(path).expect(404);
+    const started = performance.now();
+    for (const each of [path, `${path}/timeline`]) await get(each).expect(404);
+    expect(performance.now() - started).toBeLessThan(1_500);
+    await call(url, 'post', `${path}/cancel`).expect(404);
+  });
+});
+
+describe('facts', () => {
+  const settled = async (id: string, status: string): Promise<View> => {
+    await expect.poll(async () => (await view(id)).status, { timeout: 10_000 }).toBe(status);
+    return view(id);
+  };
+
+  it('become deliveries, attempts and a timeline in order', async () => {
+    const request = requested({ channels: ['email', 'log'] });
+    await producer.send(requestRecord(request));
+    const refused = attempt(1, 'retry', { code: 'http_503', message: 'Service Unavailable' });
+    await producer.sendAll([
+      factRecord(
+        fact(request, 1, { channel: 'email', status: 'retrying', attempt: refused, nextAttemptAt: request.acceptedAt }),
+      ),
+      factRecord(fact(request, 1, { channel: 'log', attempt: attempt(1, 'done') })),
+    ]);
+    expect(await settled(request.id, 'in_progress')).toMatchObject({
+      deliveries: [
+        {
+          channel: 'email',
+          status: 'retrying',
+          provider: 'test-provider',
+          attempts: [{ ...refused }],
+          nextAttemptAt: request.acceptedAt,
+        },
+        { channel: 'log', status: 'delivered', attempts: [{ number: 1, outcome: 'done' }] },
+      ],
+    });
+    await producer.send(factRecord(fact(request, 2, { channel: 'email', attempt: attempt(2, 'done') })));
+    const done = await settled(request.id, 'delivered');
+    expect(done.deliveries[0]).toMatchObject({ attempts: [{ number: 1 }, { number: 2 }] });
+    expect(done.deliveries[0]).not.toHaveProperty('nextAttemptAt');
+    const { data, nextCursor } = await timeline(request.id);
+    expect(nextCursor).toBeNull();
+    expect(data.map(({ type }) => type)).toEqual([
+      'bongsu.notification.requested.v1',
+      'bongsu.delivery.retrying.v1',
+      'bongsu.delivery.delivered.v1',
+      'bongsu.delivery.delivered.v1',
+    ]);
+    const pages = [];
+    for (let cursor = ''; ;) {
+      const next = await page<{ at: string }>(`/v1/notifications/${request.id}/timeline?limit=1${cursor}`);
+      pages.push(...next.data);
+      if (!next.nextCursor) break;
+      cursor = `&cursor=${next.nextCursor}`;
+    }
+    expect(pages).toEqual(data);
+  });
+
+  it('count once however often they come, and an old one changes nothing', async () => {
+    const request = requested();
+    const first = factRecord(fact(request, 1, { status: 'retrying', attempt: attempt(1, 'retry') }));
+    const last = factRecord(
+      fact(request, 2, { status: 'dead', attempt: attempt(2, 'retry'), reason: 'no attempts left' }),
+    );
+    await producer.sendAll([requestRecord(request), requestRecord(request)]);
+    await producer.sendAll([last, first, last, first]);
+    const { deliveries } = await settled(request.id, 'failed');
+    await producer.sendAll([first, last]);
+    await producer.send(requestRecord({ ...request, recipient: { id: request.recipient.id }, category: 'changed' }));
+    await sleep(300);
+    expect(await view(request.id)).toEqual(await settled(request.id, 'failed'));
+    expect(await view(request.id)).not.toHaveProperty('category');
+    expect(deliveries).toMatchObject([
+      { status: 'dead', reason: 'no attempts left', attempts: [{ number: 1 }, { number: 2 }] },
+    ]);
+    expect((await timeline(request.id)).data).toHaveLength(3);
+  });
+
+  it('may come before their request', async () => {
+    const request = requested({ channels: ['email', 'log'] });
+    await producer.send(factRecord(fact(request, 3, { channel: 'log', attempt: attempt(1, 'done') })));
+    await sleep(300);
+    await get(`/v1/notifications/${request.id}`).expect(404);
+    expect((await page<View>('/v1/notifications?limit=100')).data.map(({ id }) => id)).not.toContain(request.id);
+    await producer.send(requestRecord(request));
+    expect(await settled(request.id, 'in_progress')).toMatchObject({
+      deliveries: [
+        { channel: 'email', status: 'pending' },
+        { channel: 'log', status: 'delivered' },
+      ],
+    });
+  });
+
+  it('and requests that come at the same moment, over several topics, all end up right', async () => {
+    const requests = Array.from({ length: 300 }, (_, i) =>
+      requested({ recipient: { id: `race-${i}` }, priority: (['urgent', 'normal', 'bulk'] as const)[i % 3]! }),
+    );
+    await Promise.all([
+      ...requests.map((request) => producer.send(requestRecord(request))),
+      ...requests.map((request) => producer.send(factRecord(fact(request, 2, { attempt: attempt(1, 'done') })))),
+      ...requests.map((request) => producer.send(factRecord(fact(request, 1, { status: 'in_flight' })))),
+    ]);
+    for (const { id } of requests) await settled(id, 'delivered');
+    expect(service.log).not.toContain('handler_failed');
+  });
+
+  it.each<[DeliveryStatus[], string]>([
+    [['delivered', 'dead', 'cancelled'], 'partially_delivered'],
+    [['expired', 'cancelled', 'suppressed'], 'expired'],
+    [['rejected', 'expired', 'cancelled'], 'failed'],
+    [['pending', 'delivered', 'delivered'], 'in_progress'],
+  ])('fold %j into %s', async (statuses, expected) => {
+    const channels = ['email', 'webhook', 'log'] as const;
+    const request = requested({ channels: [...channels] });
+    await producer.send(requestRecord(request));
+    await producer.sendAll(
+      channels.map((channel, i) => factRecord(fact(request, 1, { channel, status: statuses[i]! }))),
+    );
+    expect((await settled(request.id, expected)).deliveries).toMatchObject(statuses.map((status) => ({ status })));
+  });
+
+  it('that are poison are set aside, and what comes after them counts', async () => {
+    const request = requested({ recipient: { id: 'poisoned' } });
+    const good = factRecord(fact(request, 1, {}));
+    const poison = [
+      { ...good, value: Buffer.from('not JSON') },
+      { ...good, value: Buffer.from('{"some":"thing"}') },
+      { ...good, headers: {} },
+      { ...good, headers: { ...good.headers, ce_type: 'bongsu.delivery.lost.v1' } },
+      factRecord(fact(request, 1, { notificationId: request.id.toUpperCase() })),
+      factRecord(fact(request, 1, { at: '2026-12-31T23:59:60Z' })),
+      factRecord(fact(request, 1, { channel: 'pigeon' as never })),
+      factRecord(fact(request, 1, { reason: 'a\0b' })),
+    ];
+    await producer.sendAll([requestRecord(request), ...poison, good]);
+    await settled(request.id, 'delivered');
+    const letters = await recordsOf(system, `${TOPICS.events.name}.bongsu.status.dlt`);
+    expect(letters).toHaveLength(poison.length);
+  });
+});
+
+describe('GET /v1/notifications', () => {
+  let key: string;
+  const sent: string[] = [];
+  beforeAll(async () => {
+    ({ key } = await makeKey(url, { tenant: 'lists' }));
+    for (let i = 0; i < 7; i++) {
+      const channels = i % 2 === 0 ? ['log'] : ['email'];
+      const recipient = { id: i < 3 ? 'few' : 'many', email: 'a@example.org' };
+      sent.unshift(await send({ recipient, channels, content: { subject: 's', body: 'b' } }, key));
+    }
+  });
+  const list = (query: string) => page<View>(`/v1/notifications?${query}`, key);
+
+  it('gives the newest first, in pages that neither repeat nor leave out', async () => {
+    expect((await list('')).data.map(({ id }) => id)).toEqual(sent);
+    const found: string[] = [];
+    for (let cursor = ''; ;) {
+      const { data, nextCursor } = await list(`limit=2${cursor}`);
+      found.push(...data.map(({ id }) => id));
+      if (!nextCursor) break;
+      cursor = `&cursor=${nextCursor}`;
+    }
+    expect(found).toEqual(sent);
+  });
+
+  it('filters by recipient, channel, status and time', async () => {
+    const ids = async (query: string) => (await list(query)).data.map(({ id }) => id);
+    expect(await ids('recipient=few')).toEqual(sent.slice(4));
+    expect(await ids('channel=email')).toEqual([sent[1], sent[3], sent[5]]);
+    expect(await ids('status=accepted&limit=100')).toEqual(sent);
+    expect(await ids('status=delivered')).toEqual([]);
+    expect(await ids(`to=${new Date(Date.now() - 3_600_000).toISOString()}`)).toEqual([]);
+    expect(await ids(`from=${new Date(Date.now() - 3_600_000).toISOString()}&recipient=many`)).toEqual(
+      sent.slice(0, 4),
+    );
+    expect(await ids('from=0001-01-01T00:00:00%2B09:00&to=9999-12-31')).toEqual(sent);
+  });
+
+  it("shows a tenant nothing of another's", async () => {
+    const stranger = await makeKey(url, { tenant: 'stranger' });
+    expect((await page('/v1/notifications', stranger.key)).data).toEqual([]);
+    for (const path of ['', '/timeline']) await get(`/v1/notifications/${sent[0]}${path}`, stranger.key).expect(404);
+    await call(url, 'post', `/v1/notifications/${sent[0]}/cancel`, stranger.key).expect(404);
+    const { nextCursor } = await list('limit=1');
+    expect((await page(`/v1/notifications?cursor=${nextCursor}`, stranger.key)).data).toEqual([]);
+  });
+});
+
+describe('POST /v1/notifications/{id}/cancel', () => {
+  it('goes to the commands topic with the key of the request, and shows', async () => {
+    const id = await send(logged('cancel-me', { orderingKey: 'order-7' }));
+    const answer = await call(url, 'post', `/v1/notifications/${id}/cancel`).expect(202);
+    expect(answer.body).toMatchObject({ id, status: 'accepted' });
+    await call(url, 'post', `/v1/notifications/${id}/cancel`)
+      .set('Content-Type', 'application/json')
+      .send('{}')
+      .expect(202);
+    const commands = (await recordsOf(system, TOPICS.commands)).filter(({ value }) => value!.includes(id));
+    expect(commands.map(({ key }) => key!.toString())).toEqual(['default/order-7', 'default/order-7']);
+    await expect.poll(async () => view(id)).toHaveProperty('cancelRequestedAt');
+    expect((await timeline(id)).data.map(({ type }) => type)).toContain('bongsu.notification.cancel-requested.v1');
+  });
+
+  it('answers 409 when the notification has ended', async () => {
+    const request = requested();
+    await producer.sendAll([requestRecord(request)]);
+    await producer.send(factRecord(fact(request, 1, {})));
+    await expect
+      .poll(async () => (await get(`/v1/notifications/${request.id}`)).body as object)
+      .toHaveProperty('status', 'delivered');
+    const answer = await call(url, 'post', `/v1/notifications/${request.id}/cancel`).expect(409);
+    expect(answer.body).toMatchObject({ code: 'already_ended' });
+  });
+});
