@@ -18,11 +18,11 @@ export function testAttempt(changes: Partial<DeliveryAttempt> & Pick<DeliveryAtt
 /** A signal that aborts by itself after so many milliseconds. */
 export const within = (ms: number): AbortSignal => AbortSignal.timeout(ms);
 
-/** Waits until something holds; throws after two seconds. */
+/** Waits until something holds; throws after four seconds. */
 export async function eventually(holds: () => boolean, what: string): Promise<void> {
-  const until = performance.now() + 2000;
+  const until = performance.now() + 4000;
   while (!holds()) {
-    if (performance.now() > until) throw new Error(`not within two seconds: ${what}`);
+    if (performance.now() > until) throw new Error(`not within four seconds: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { DeliveryAttempt, Outcome, Provider } from '../provider.js';
 import { eventually, within } from './attempt.js';
@@ -116,10 +117,10 @@ function describePeer(current: () => Rig & { peer: Peer }): void {
     const abort = new AbortController();
     const calls = Array.from({ length: CALLS }, () => deliver(abort.signal));
     await eventually(() => peer.connections() > 0, 'a connection');
-    const abortedAt = performance.now();
     abort.abort();
-    for (const outcome of await Promise.all(calls)) expect(outcome).toMatchObject(timeout);
-    expect(performance.now() - abortedAt).toBeLessThan(ABORT_MS);
+    // Against a timer of the same event loop: a machine that is busy with something else delays both.
+    const outcomes = await Promise.race([Promise.all(calls), sleep(ABORT_MS)]);
+    expect(outcomes).toMatchObject(calls.map(() => timeout));
     await eventually(() => peer.connections() === 0, 'no connection left');
     peer.behave('accept');
     expect(await deliver()).toEqual({ kind: 'done' });

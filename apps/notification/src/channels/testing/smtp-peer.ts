@@ -29,6 +29,8 @@ export interface SmtpPeerOptions {
 export class SmtpPeer {
   readonly mails: ReceivedMail[] = [];
   port = 0;
+  /** All that clients have sent in the clear, the mails too. */
+  commands = '';
   /** Connections made since the start. */
   accepted = 0;
   /** Hang up on every new connection. */
@@ -60,6 +62,7 @@ export class SmtpPeer {
         stream.on('data', (chunk: Buffer) => chunks.push(chunk));
         stream.on('end', () =>
           this.#reply('data', (error) => {
+            if (stream.sizeExceeded) return done(Object.assign(new Error('too large'), { responseCode: 552 }));
             if (!error) this.mails.push(received(session, Buffer.concat(chunks)));
             done(error);
           }),
@@ -72,6 +75,7 @@ export class SmtpPeer {
     this.#server.server.on('connection', (socket: Socket) => {
       this.accepted++;
       this.#sockets.add(socket);
+      socket.on('data', (chunk: Buffer) => (this.commands += chunk.toString()));
       if (this.cutting) socket.destroy();
       socket.on('close', () => this.#sockets.delete(socket));
     });

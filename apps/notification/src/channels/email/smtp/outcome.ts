@@ -16,8 +16,6 @@ interface SmtpError {
 const RESPONSE_LENGTH = 400;
 /** Replies to RCPT TO and DATA that are not about the mail: out of sequence, please log in, log in differently. */
 const NOT_ABOUT_THE_MAIL = new Set([503, 530, 534, 535, 538]);
-/** "Exceeded storage allocation", the answer to SIZE= in MAIL FROM: this mail is too large, now and later. */
-const TOO_LARGE = 552;
 
 /**
  * Tells permanent from temporary. A 5xx is the recipient's or the mail's fault only in answer to RCPT TO and DATA; a server
@@ -37,16 +35,12 @@ export function smtpOutcome(error: unknown, credentials: readonly string[]): Out
       ? reject(`smtp_${responseCode}`, message)
       : retry(`smtp_${responseCode}`, message);
   }
-  if (code === 'EMESSAGE' && command === 'MAIL FROM') {
-    return reject('message_too_large', 'The mail is larger than the mail server takes');
-  }
   if (code === 'EENVELOPE' && command === 'API') return reject('address_invalid', 'The address cannot be sent to');
   return connectionFailure(systemCode(error as SmtpError));
 }
 
 const isPermanent = (responseCode: number, command: string): boolean =>
-  (responseCode >= 500 && (command === 'RCPT TO' || command === 'DATA') && !NOT_ABOUT_THE_MAIL.has(responseCode)) ||
-  (responseCode === TOO_LARGE && command === 'MAIL FROM');
+  responseCode >= 500 && (command === 'RCPT TO' || command === 'DATA') && !NOT_ABOUT_THE_MAIL.has(responseCode);
 
 /** nodemailer's ESOCKET, ECONNECTION and so on say where it happened; the code beneath says what. */
 function systemCode({ code = '', originalCode, cause }: SmtpError): string {
