@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { hasEnded, type CancelRequested, type OutgoingRecord } from '@bongsu/contracts';
+import { CHANNELS, hasEnded, type CancelRequested, type OutgoingRecord } from '@bongsu/contracts';
 import type { Logger } from '@bongsu/observability';
 import { OutboxRelay } from '@bongsu/persistence';
 import type { DataSource } from 'typeorm';
 import type { ProviderRegistry } from './channels/provider.js';
+import { Circuits } from './dispatch/circuits.js';
 import { Claimer } from './dispatch/claimer.js';
 import { Dispatcher } from './dispatch/dispatcher.js';
 import { deliveriesTotal, endToEnd } from './dispatch/metrics.js';
@@ -64,6 +65,7 @@ export class Engine {
     );
     this.#dispatcher = new Dispatcher({
       providers: (channel) => options.providers.of(channel),
+      circuits: new Circuits(CHANNELS.flatMap((channel) => options.providers.of(channel))),
       concurrency: options.concurrency,
       unsettled: () => this.#settler.unsettled,
       providerTimeoutMs: options.providerTimeoutMs,
@@ -188,7 +190,8 @@ export class Engine {
 }
 
 function toSettlement(delivery: LeasedDelivery, decision: Decision): Settlement {
-  const version = delivery.version + 1;
+  const postponed = decision.postponed === true;
+  const version = delivery.version + (postponed ? 0 : 1);
   return {
     delivery,
     status: decision.status,
@@ -196,7 +199,8 @@ function toSettlement(delivery: LeasedDelivery, decision: Decision): Settlement 
     version,
     nextAttemptAt: decision.nextAttemptAt,
     ended: hasEnded(decision.status),
-    fact: factRecord(delivery, decision, version, new Date()),
+    postponed,
+    fact: postponed ? undefined : factRecord(delivery, decision, version, new Date()),
   };
 }
 

@@ -57,7 +57,7 @@ function settlement(
   const ended = status === 'delivered';
   const version = delivery.version + 1;
   const fact = factRecord(delivery, { status, ended, attempts: 1, nextAttemptAt }, version, new Date());
-  return { delivery, status, ended, attempts: delivery.attempts + 1, version, nextAttemptAt, fact };
+  return { delivery, status, ended, attempts: delivery.attempts + 1, version, nextAttemptAt, postponed: false, fact };
 }
 
 const rows = (where = 'true') =>

@@ -2,7 +2,8 @@ import type { Logger } from '@bongsu/observability';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DeliveryAttempt, Outcome, Provider } from '../channels/provider.js';
 import type { LeasedDelivery } from '../ledger/delivery.js';
-import { decide, endBeforeAttempt, type Decision, type FinishedAttempt } from '../settle/decide.js';
+import { decide, endBeforeAttempt, postpone, type Decision, type FinishedAttempt } from '../settle/decide.js';
+import { Circuits } from './circuits.js';
 import { RecentIds } from './recent-ids.js';
 import { attemptDuration, inFlight } from './metrics.js';
 import { DeliveryQueue } from './queue.js';
@@ -10,6 +11,7 @@ import { DeliveryQueue } from './queue.js';
 export interface DispatcherOptions {
   /** The providers of a channel, in order of preference. */
   readonly providers: (channel: string) => readonly Provider[];
+  readonly circuits: Circuits;
   /** Provider calls that are under way or not yet recorded, at most: as many may be repeated after a kill. */
   readonly concurrency: number;
   /** Outcomes that are not in the ledger yet. */
@@ -121,23 +123,53 @@ export class Dispatcher {
 
   /** Undefined when the process ends before the call did: then nothing is known and nothing is written. */
   async #attempt(delivery: LeasedDelivery): Promise<Decision | undefined> {
-    const [provider] = this.#options.providers(delivery.channel);
-    if (!provider) return this.#decide(delivery, noProvider(delivery.channel));
-    const startedAt = new Date();
-    const started = performance.now();
-    inFlight.inc({ channel: delivery.channel });
-    const outcome = await this.#call(provider, delivery);
-    inFlight.dec({ channel: delivery.channel });
-    const durationMs = Math.round((performance.now() - started) * 1000) / 1000;
-    if (this.#shutdown.signal.aborted && outcome.kind === 'retry') return undefined;
-    attemptDuration.observe({ channel: delivery.channel, provider: provider.name }, durationMs / 1000);
-    return this.#decide(delivery, { provider: provider.name, startedAt, durationMs, outcome });
+    const attempt = toAttempt(delivery);
+    const providers = this.#options.providers(delivery.channel);
+    const [preferred] = providers;
+    if (!preferred) return this.#decide(delivery, noProvider(delivery.channel));
+    const open = providers.filter((provider) => this.#options.circuits.availableAt(provider, attempt) === 0);
+    // A first attempt is not put off, as later ones of its key would then start before it. And once is enough: an open
+    // circuit may delay an attempt, never deny it.
+    const mayWait = delivery.attempts > 0 && !delivery.postponed;
+    if (open.length === 0 && mayWait) return this.#postpone(delivery, attempt, providers);
+    return this.#callInTurn(delivery, attempt, open.length > 0 ? open : [preferred]);
   }
 
-  async #call(provider: Provider, delivery: LeasedDelivery): Promise<Outcome> {
+  /** Calls the preferred provider, and the next ones at once if it fails temporarily. */
+  async #callInTurn(
+    delivery: LeasedDelivery,
+    attempt: DeliveryAttempt,
+    providers: readonly Provider[],
+  ): Promise<Decision | undefined> {
+    const failover: { provider: string; code: string }[] = [];
+    for (const [index, provider] of providers.entries()) {
+      const startedAt = new Date();
+      const started = performance.now();
+      inFlight.inc({ channel: delivery.channel });
+      const outcome = await this.#call(provider, attempt);
+      inFlight.dec({ channel: delivery.channel });
+      const durationMs = Math.round((performance.now() - started) * 1000) / 1000;
+      if (this.#shutdown.signal.aborted && outcome.kind === 'retry') return undefined;
+      attemptDuration.observe({ channel: delivery.channel, provider: provider.name }, durationMs / 1000);
+      if (outcome.kind === 'retry' && index < providers.length - 1 && !this.#isCancelled(delivery)) {
+        failover.push({ provider: provider.name, code: outcome.code });
+        continue;
+      }
+      return this.#decide(delivery, { provider: provider.name, startedAt, durationMs, outcome, failover });
+    }
+    return undefined;
+  }
+
+  #postpone(delivery: LeasedDelivery, attempt: DeliveryAttempt, providers: readonly Provider[]): Decision {
+    const soonest = Math.min(...providers.map((provider) => this.#options.circuits.availableAt(provider, attempt)));
+    return postpone(delivery, Math.max(soonest, Date.now()), this.#random());
+  }
+
+  async #call(provider: Provider, attempt: DeliveryAttempt): Promise<Outcome> {
     const timeout = AbortSignal.timeout(this.#options.providerTimeoutMs);
+    const signal = AbortSignal.any([timeout, this.#shutdown.signal]);
     try {
-      return await provider.deliver(toAttempt(delivery), AbortSignal.any([timeout, this.#shutdown.signal]));
+      return await this.#options.circuits.call(provider, attempt, () => provider.deliver(attempt, signal));
     } catch (error) {
       // A provider never throws for what its peer does, so this is a defect of ours: not the recipient's fault, try again.
       this.#options.logger.error({ err: error, provider: provider.name }, 'A provider threw');

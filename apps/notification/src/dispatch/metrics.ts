@@ -44,3 +44,10 @@ export const outboxPendingGauge = new Gauge({
   help: 'Facts that are committed and not yet in Kafka',
   registers,
 });
+
+export const circuitState = new Gauge({
+  name: 'circuit_state',
+  help: '0 closed, 1 half open, 2 open; of a provider with many destinations, the worst',
+  labelNames: ['channel', 'provider'],
+  registers,
+});

@@ -18,6 +18,8 @@ export interface LeasedDelivery {
   readonly version: number;
   /** A cancellation was there before it started. */
   readonly cancelled: boolean;
+  /** Its last turn was put off because every provider's circuit was open. */
+  readonly postponed: boolean;
   readonly request: NotificationRequested;
 }
 
@@ -35,6 +37,7 @@ export interface ClaimedRow {
   attempts: number;
   version: number;
   cancelled: boolean;
+  postponed: boolean;
   request: Buffer;
 }
 
@@ -50,6 +53,7 @@ export function toLeased(row: ClaimedRow): LeasedDelivery {
     attempts: row.attempts,
     version: row.version,
     cancelled: row.cancelled,
+    postponed: row.postponed,
     request: JSON.parse(row.request.toString('utf8')) as NotificationRequested,
   };
 }

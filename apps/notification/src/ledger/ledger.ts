@@ -25,7 +25,9 @@ export interface Settlement {
   readonly version: number;
   readonly nextAttemptAt: Date | null;
   readonly ended: boolean;
-  readonly fact: OutgoingRecord;
+  readonly postponed: boolean;
+  /** What the other services are told; nothing when nothing happened. */
+  readonly fact: OutgoingRecord | undefined;
 }
 
 /** The delivery as a fact about its cancellation needs it. */
@@ -116,11 +118,16 @@ export class Ledger {
         settlements.map((each) => (each.ended ? new Date() : null)),
         ids.reduce((least, id) => (id < least ? id : least)),
         ids.reduce((most, id) => (id > most ? id : most)),
+        settlements.map(({ postponed }) => postponed),
       ]);
       const ours = new Set(written.map(({ id }) => id));
-      const facts = settlements.filter(({ delivery }) => ours.has(delivery.id)).map(({ fact }) => fact);
-      await Outbox.append(tx, this.#worker.stream, facts);
-      if (facts.length < settlements.length) await this.#assertStream(tx);
+      const kept = settlements.filter(({ delivery }) => ours.has(delivery.id));
+      await Outbox.append(
+        tx,
+        this.#worker.stream,
+        kept.flatMap(({ fact }) => fact ?? []),
+      );
+      if (kept.length < settlements.length) await this.#assertStream(tx);
       return this.#wake(tx, ended, true);
     });
   }
@@ -196,6 +203,7 @@ function toDelivery(shard: number, accepted: AcceptedRequest, channel: LeasedDel
     attempts: 0,
     version: 0,
     cancelled: false,
+    postponed: false,
     request,
   };
 }

@@ -10,6 +10,8 @@ export interface FinishedAttempt {
   readonly startedAt: Date;
   readonly durationMs: number;
   readonly outcome: Outcome;
+  /** Providers that were preferred and failed temporarily just before. */
+  readonly failover?: readonly { readonly provider: string; readonly code: string }[];
 }
 
 /** What becomes of a delivery next. */
@@ -20,6 +22,8 @@ export interface Decision {
   readonly nextAttemptAt: Date | null;
   readonly attempt?: Attempt;
   readonly reason?: string;
+  /** Nothing was tried, so there is nothing to tell: it is only due later. */
+  readonly postponed?: boolean;
 }
 
 export interface DecisionContext {
@@ -73,8 +77,29 @@ export function endBeforeAttempt(delivery: LeasedDelivery, now: Date, cancelled:
   return undefined;
 }
 
-function describe({ provider, startedAt, durationMs, outcome }: FinishedAttempt, number: number): Attempt {
-  const base = { number, provider, startedAt: startedAt.toISOString(), durationMs, outcome: outcome.kind };
+/** Up to this much later than the circuit may close, so that not all of them try at once. Milliseconds. */
+const POSTPONE_SPREAD_MS = 2_000;
+
+/** Every provider's circuit is open: due again when the first may close. Counts as no attempt. */
+export function postpone(delivery: LeasedDelivery, until: number, random: number): Decision {
+  return {
+    status: 'retrying',
+    ended: false,
+    attempts: delivery.attempts,
+    nextAttemptAt: new Date(until + Math.round(POSTPONE_SPREAD_MS * random)),
+    postponed: true,
+  };
+}
+
+function describe({ provider, startedAt, durationMs, outcome, failover }: FinishedAttempt, number: number): Attempt {
+  const base = {
+    number,
+    provider,
+    startedAt: startedAt.toISOString(),
+    durationMs,
+    outcome: outcome.kind,
+    ...(failover && failover.length > 0 ? { failover: [...failover] } : {}),
+  };
   if (outcome.kind === 'done') return base;
   return { ...base, error: { code: storable(outcome.code, 64), message: storable(outcome.message, 1000) } };
 }

@@ -16,6 +16,7 @@ export function leased(given: Partial<LeasedDelivery>): LeasedDelivery {
     attempts: 0,
     version: 0,
     cancelled: false,
+    postponed: false,
     request: {
       id: notificationId,
       tenant: 'default',

@@ -28,6 +28,14 @@ export const Attempt = Type.Object(
     durationMs: Type.Number({ minimum: 0 }),
     outcome: oneOf(ATTEMPT_OUTCOMES),
     error: Type.Optional(AttemptError),
+    failover: Type.Optional(
+      Type.Array(
+        Type.Object({ provider: Type.String({ maxLength: 128 }), code: Type.String({ maxLength: 64 }) }, open),
+        {
+          description: 'Providers that were preferred and failed just before, in the same attempt',
+        },
+      ),
+    ),
   },
   open,
 );

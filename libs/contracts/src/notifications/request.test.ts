@@ -28,7 +28,7 @@ describe('NotificationRequest', () => {
   const wrong: [string, object, string][] = [
     ['a number as a string is not coerced', { metadata: { n: 1 } }, '/metadata/n'],
     ['an unknown field', { chanels: ['email'] }, '/chanels'],
-    ['__proto__ as a field', JSON.parse('{"__proto__": {"x": 1}}') as object, ''],
+    ['__proto__ as a field', JSON.parse('{"__proto__": {"x": 1}}') as object, '/__proto__'],
     ['an unknown channel', { channels: ['pigeon'] }, '/channels/0'],
     ['a channel twice', { channels: ['log', 'log'] }, '/channels'],
     ['no channel', { channels: [] }, '/channels'],

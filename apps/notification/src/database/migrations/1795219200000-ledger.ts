@@ -32,6 +32,7 @@ export class Ledger1795219200000 implements MigrationInterface {
         status text NOT NULL,
         attempts integer NOT NULL DEFAULT 0,
         version integer NOT NULL DEFAULT 0,
+        postponed boolean NOT NULL DEFAULT false,
         worker_id bigint,
         seq bigint NOT NULL DEFAULT nextval('delivery_seq'),
         send_at timestamptz,

@@ -9,9 +9,9 @@ export const SETTLE: Statement = {
   text: `
     UPDATE deliveries d
        SET status = o.status, attempts = o.attempts, version = o.version, next_attempt_at = o.next_attempt_at,
-           ended_at = o.ended_at, worker_id = NULL
-      FROM unnest($2::uuid[], $3::text[], $4::integer[], $5::integer[], $6::timestamptz[], $7::timestamptz[])
-             AS o (id, status, attempts, version, next_attempt_at, ended_at)
+           ended_at = o.ended_at, postponed = o.postponed, worker_id = NULL
+      FROM unnest($2::uuid[], $3::text[], $4::integer[], $5::integer[], $6::timestamptz[], $7::timestamptz[], $10::boolean[])
+             AS o (id, status, attempts, version, next_attempt_at, ended_at, postponed)
      WHERE d.id = o.id AND d.worker_id = $1 AND d.id BETWEEN $8 AND $9
     RETURNING d.id`,
 };
