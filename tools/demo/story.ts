@@ -14,6 +14,12 @@ const STYLES = {
   wait: '\u001B[33m',
 } as const;
 
+/** Events that are not about one delivery. */
+const WORDS: Readonly<Record<string, string>> = {
+  'bongsu.notification.requested.v1': 'accepted',
+  'bongsu.notification.cancel-requested.v1': 'cancellation asked for',
+};
+
 interface Scene {
   readonly title: string;
   readonly body: object;
@@ -77,6 +83,8 @@ function scenes(webhookUrl: string): Scene[] {
       body: {
         recipient: { id: 'flaky', webhook: { url: `${webhookUrl}/flaky` } },
         channels: ['webhook'],
+        // The receiver is gone with the demo: nobody should go on trying it for a day.
+        expiresAt: new Date(Date.now() + 120_000).toISOString(),
         content: { body: 'Third time lucky.' },
       },
     },
@@ -126,7 +134,7 @@ function described({ type, channel, status, attempt, nextAttemptAt }: TimelineEn
     attempt?.error ? attempt.error.code : '',
     nextAttemptAt ? `next attempt at ${nextAttemptAt.slice(11, 19)}` : '',
   ].filter((detail) => detail !== '');
-  const what = [channel, status ?? type].filter((part) => part !== undefined).join(' ');
+  const what = [channel, status ?? WORDS[type] ?? type].filter((part) => part !== undefined).join(' ');
   return what + (details.length > 0 ? style('dim', `  ${details.join(', ')}`) : '');
 }
 

@@ -204,3 +204,30 @@ describe('an erased payload', () => {
     expect(report).toMatchObject({ ok: true, problems: [] });
   });
 });
+
+describe('a chain of several pages', () => {
+  const bulk = (tamper: (tx: Tx) => Promise<unknown>) =>
+    tampered(tamper).then(({ ok, problems }) => [ok, problems[0]?.sequence]);
+  const insertAgain = (sequence: number) => (tx: Tx) =>
+    tx.query(
+      `INSERT INTO records SELECT topic, partition, sequence, "offset" + 10000, epoch, timestamp_ms + 1, key, headers, payload, salt,
+         payload_digest, hash, event_id, type, subject, tenant, recipient
+       FROM records WHERE topic = $1 AND partition = 5 AND sequence = $2`,
+      [EVENTS, sequence],
+    );
+
+  it('hides nothing at the edge of a page', async () => {
+    const appender = new Appender(audit.database, logger);
+    for (let from = 0; from < 4_500; from += 500) await appender.append(EVENTS, 5, raws(from, from + 500));
+    expect(await bulk(() => Promise.resolve())).toEqual([true, undefined]);
+    // Pages have 2,000 rows.
+    for (const sequence of [1_999, 2_000, 2_001, 4_000, 4_500]) {
+      expect(await bulk(insertAgain(sequence))).toEqual([false, sequence]);
+    }
+    for (const sequence of [2_000, 2_001, 4_000]) {
+      const drop = (tx: Tx) =>
+        tx.query('DELETE FROM records WHERE topic = $1 AND partition = 5 AND sequence = $2', [EVENTS, sequence]);
+      expect(await bulk(drop)).toEqual([false, sequence]);
+    }
+  });
+});

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { CANCEL_REQUESTED, NOTIFICATION_REQUESTED } from '@bongsu/contracts';
 import { CommandFailure, EXIT, type ExitCode } from '../command-line/exit.js';
 import { printable, type Output } from '../command-line/output.js';
 import { call } from '../http/client.js';
@@ -25,6 +26,12 @@ export interface TimelineEntry {
     readonly error?: { readonly code: string; readonly message: string } | null;
   } | null;
 }
+
+/** Events that are not about one delivery, as people would say them. */
+const WORDS: Readonly<Record<string, string>> = {
+  [NOTIFICATION_REQUESTED]: 'accepted',
+  [CANCEL_REQUESTED]: 'cancellation asked for',
+};
 
 /** Prints every entry of the timeline once, in order, as it appears; ends when the notification has ended. */
 export async function follow(
@@ -95,7 +102,7 @@ class Timeline {
 }
 
 function line({ at, type, channel, status, attempt, reason, nextAttemptAt }: TimelineEntry): string {
-  const what = [channel ?? '', status ?? type.replace(/^bongsu\./, '')].filter(Boolean).join(' ');
+  const what = [channel ?? '', status ?? WORDS[type] ?? type].filter(Boolean).join(' ');
   const details = [
     attempt
       ? `attempt ${attempt.number}${attempt.provider ? ` by ${attempt.provider}` : ''}, ${Math.round(attempt.durationMs)} ms`
