@@ -11,8 +11,11 @@ const ASCII_DOMAIN =
 /** Whether a text is an address that mail can be sent to; its domain may be an internationalised one (IDNA, UTS #46). */
 export function isEmailAddress(text: string): boolean {
   const at = text.lastIndexOf('@');
-  const domain = text.slice(at + 1);
-  return (
-    at > 0 && LOCAL_PART.test(text.slice(0, at)) && DOMAIN.test(domain) && ASCII_DOMAIN.test(domainToASCII(domain))
-  );
+  return at > 0 && LOCAL_PART.test(text.slice(0, at)) && isDomain(text.slice(at + 1));
+}
+
+function isDomain(domain: string): boolean {
+  // Most are plain ASCII, for which asking ICU would cost more than all the rest of the check.
+  if (ASCII_DOMAIN.test(domain) && !/xn--/i.test(domain)) return true;
+  return DOMAIN.test(domain) && ASCII_DOMAIN.test(domainToASCII(domain));
 }
