@@ -1,5 +1,6 @@
 import type { OutgoingRecord } from '@bongsu/contracts';
 import type { Message } from 'kafkajs';
+import { varintSize } from '../cluster/record-encoding.js';
 import type { TopicState } from './topic-catalog.js';
 
 export type { OutgoingRecord } from '@bongsu/contracts';
@@ -44,15 +45,7 @@ export interface Entry {
 /** Bytes of a record batch without records: offset, length, epochs, CRC, timestamps, producer id, counts (KIP-98). */
 export const BATCH_OVERHEAD_BYTES = 61;
 
-const varintBytes = (value: number): number => {
-  // Zigzag: a length n is written as 2n, 7 bits per byte.
-  if (value < 64) return 1;
-  if (value < 8_192) return 2;
-  if (value < 1_048_576) return 3;
-  return value < 134_217_728 ? 4 : 5;
-};
-
-const sized = (bytes: number): number => varintBytes(bytes) + bytes;
+const sized = (bytes: number): number => varintSize(bytes) + bytes;
 const length = (value: string | Buffer): number =>
   typeof value === 'string' ? Buffer.byteLength(value) : value.length;
 
@@ -77,5 +70,5 @@ export function encodedBytes(record: OutgoingRecord | RawOutgoingRecord): number
       count++;
     }
   }
-  return sized(body + varintBytes(count));
+  return sized(body + varintSize(count));
 }
