@@ -218,4 +218,18 @@ describe('partitions of the table', () => {
     ]);
     expect((await verifyAll(audit.database)).problems).toEqual([]);
   });
+
+  it('wait neither for a long verification nor keep others from appending, and serve without', async () => {
+    const chain = fresh();
+    await audit.database.transaction(async (tx) => {
+      await tx.query('SELECT count(*) FROM records');
+      await audit.database.prepareMonths(Date.UTC(2040, 5, 15));
+      expect(await chain.append(raws(0, 3))).toBe(3);
+    });
+    await audit.database.prepareMonths(Date.UTC(2040, 5, 15));
+    const [found] = await audit.database.query<{ count: string }>(
+      "SELECT count(*) FROM pg_inherits WHERE inhparent = 'records'::regclass AND inhrelid::regclass::text LIKE 'records_2040%'",
+    );
+    expect(found?.count).toBe('5');
+  });
 });
