@@ -1,14 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:http';
 import { cp, mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { accepted, ID, notification, ScriptedApi } from './scripted-api.js';
 
 const BIN = join(import.meta.dirname, '..', '..', '..', 'apps', 'cli', 'bin', 'bongsu.js');
-const ID = '01890a5d-ac96-774b-bcce-b302099a8057';
 const KEY = 'key-0123456789-0123456789-0123456789';
 
 interface Result {
@@ -27,46 +25,17 @@ async function run(args: string[], env: Record<string, string> = {}, input = '',
   return { code, stdout, stderr };
 }
 
-/** An API that answers what a test says, so that every answer can be had. */
-const api = createServer((request, response) => {
-  let body = '';
-  request.on('data', (chunk) => (body += String(chunk)));
-  request.on('end', () => {
-    seen.push({ method: request.method, url: request.url, headers: request.headers, body });
-    const { status, answer, headers = {} } = answers(request.url ?? '');
-    response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(answer));
-  });
-});
-interface Seen {
-  readonly method: string | undefined;
-  readonly url: string | undefined;
-  readonly headers: Record<string, unknown>;
-  readonly body: string;
-}
-const seen: Seen[] = [];
-let answers: (url: string) => { status: number; answer: unknown; headers?: Record<string, string> };
+let api: ScriptedApi;
 let home: string;
-let url: string;
 let env: Record<string, string>;
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'bongsu-cli-'));
-  await once(api.listen(0, '127.0.0.1'), 'listening');
-  url = `http://127.0.0.1:${(api.address() as AddressInfo).port}`;
-  env = { BONGSU_API_URL: url, BONGSU_AUDIT_URL: url, BONGSU_API_KEY: KEY };
+  api = await ScriptedApi.start();
+  env = { BONGSU_API_URL: api.url, BONGSU_AUDIT_URL: api.url, BONGSU_API_KEY: KEY };
 });
 afterAll(async () => {
-  api.close();
+  api.stop();
   await rm(home, { recursive: true });
-});
-
-const accepted = { status: 202, answer: { id: ID, status: 'accepted', acceptedAt: '2026-11-21T00:00:00Z' } };
-const notification = (status: string) => ({
-  id: ID,
-  status,
-  priority: 'normal',
-  createdAt: '2026-11-21T00:00:00Z',
-  recipient: { id: 'user-1' },
-  deliveries: [{ id: 'd', channel: 'log', status: 'delivered', attempts: [] }],
 });
 
 describe('the command line', () => {
@@ -117,7 +86,7 @@ describe('the command line', () => {
 
 describe('send', () => {
   it('makes a body of its options', async () => {
-    answers = () => accepted;
+    api.answers = () => accepted;
     const args = [
       '--recipient',
       '봉수',
@@ -144,7 +113,7 @@ describe('send', () => {
     const { code, stdout, stderr } = await run(['send', ...args, ...more, '--idempotency-key', 'k-1'], env);
     expect([code, stdout]).toEqual([0, `${ID}\n`]);
     expect(stderr).toContain('--follow');
-    const { method, url, headers, body } = seen.at(-1)!;
+    const { method, url, headers, body } = api.seen.at(-1)!;
     expect([method, url, headers['authorization'], headers['idempotency-key']]).toEqual([
       'POST',
       '/v1/notifications',
@@ -162,21 +131,21 @@ describe('send', () => {
   });
 
   it('sends to every address that is given, else to the log', async () => {
-    answers = () => accepted;
+    api.answers = () => accepted;
     const channelsOf = async (...args: string[]): Promise<unknown> => {
       await run(['send', '--recipient', 'a', '--body', 'b', ...args], env);
-      return (JSON.parse(seen.at(-1)!.body) as { channels: unknown }).channels;
+      return (JSON.parse(api.seen.at(-1)!.body) as { channels: unknown }).channels;
     };
     expect(await channelsOf()).toEqual(['log']);
     expect(await channelsOf('--email', 'a@b', '--webhook-url', 'https://x')).toEqual(['email', 'webhook']);
   });
 
   it('passes a body on as it is', async () => {
-    answers = () => ({ ...accepted, headers: { 'idempotency-replayed': 'true' } });
+    api.answers = () => ({ ...accepted, headers: { 'idempotency-replayed': 'true' } });
     const body = '{"recipient": {"id": "a"} }';
     const { code, stdout } = await run(['send', '--file', '-', '--json'], env, body);
     expect([code, JSON.parse(stdout)]).toEqual([0, { ...accepted.answer, replayed: true }]);
-    expect(seen.at(-1)!.body).toBe(body);
+    expect(api.seen.at(-1)!.body).toBe(body);
   });
 
   it.each([
@@ -185,7 +154,10 @@ describe('send', () => {
     [503, 3],
   ])('ends with the problem when it is answered %i', async (status, exit) => {
     const errors = [{ pointer: '/channels/0', detail: 'must be one of email, webhook, log' }];
-    answers = () => ({ status, answer: { code: 'some_code', detail: 'so it\u001B[2J is', errors, requestId: 'r-1' } });
+    api.answers = () => ({
+      status,
+      answer: { code: 'some_code', detail: 'so it\u001B[2J is', errors, requestId: 'r-1' },
+    });
     const { code, stdout, stderr } = await run(['send', '--recipient', 'a', '--body', 'b', '--json'], env);
     expect([code, stdout]).toEqual([exit, '']);
     expect(stderr).toContain(`${status} some_code`);
@@ -201,21 +173,21 @@ describe('send', () => {
       BONGSU_API_URL: 'http://127.0.0.1:1',
     });
     expect([nobody.code, nobody.stderr]).toEqual([3, expect.stringContaining('cannot be reached')]);
-    answers = () => ({ status: 302, answer: {}, headers: { location: 'http://example.invalid/' } });
+    api.answers = () => ({ status: 302, answer: {}, headers: { location: 'http://example.invalid/' } });
     expect((await run(['status', ID], env)).code).toBe(3);
   });
 });
 
 describe('the key', () => {
   it('is the one of the local stack, for this machine alone', async () => {
-    answers = () => ({ status: 200, answer: notification('delivered') });
+    api.answers = () => ({ status: 200, answer: notification('delivered') });
     await writeFile(join(home, 'api-key'), `${KEY}\n`);
-    await run(['status', ID], { BONGSU_API_URL: url, BONGSU_HOME: home });
-    expect(seen.at(-1)!.headers['authorization']).toBe(`Bearer ${KEY}`);
+    await run(['status', ID], { BONGSU_API_URL: api.url, BONGSU_HOME: home });
+    expect(api.seen.at(-1)!.headers['authorization']).toBe(`Bearer ${KEY}`);
     const elsewhere = await run(['status', ID], { BONGSU_API_URL: 'http://bongsu.invalid', BONGSU_HOME: home });
     expect(elsewhere.code).toBe(3);
-    await run(['status', ID], { BONGSU_API_URL: url, BONGSU_HOME: join(home, 'nowhere') });
-    expect(seen.at(-1)!.headers['authorization']).toBeUndefined();
+    await run(['status', ID], { BONGSU_API_URL: api.url, BONGSU_HOME: join(home, 'nowhere') });
+    expect(api.seen.at(-1)!.headers['authorization']).toBeUndefined();
   });
 });
 
@@ -225,20 +197,20 @@ describe('status', () => {
     ['in_progress', 0],
     ['failed', 1],
   ])('%s is %i', async (status, exit) => {
-    answers = () => ({ status: 200, answer: notification(status) });
+    api.answers = () => ({ status: 200, answer: notification(status) });
     const { code, stdout } = await run(['status', ID], env);
     expect([code, stdout.includes(status)]).toEqual([exit, true]);
   });
 
   it('says 1 when there is none', async () => {
-    answers = () => ({ status: 404, answer: { code: 'not_found', detail: 'There is nothing here' } });
+    api.answers = () => ({ status: 404, answer: { code: 'not_found', detail: 'There is nothing here' } });
     expect((await run(['status', ID], env)).code).toBe(1);
   });
 
   it('follows: every event once, over pages and an outage, until the end', async () => {
     const event = (n: number) => ({ id: `e${n}`, at: `2026-11-21T00:00:0${n}Z`, type: `event.${n}`, channel: 'log' });
     let polls = 0;
-    answers = (url) => {
+    api.answers = (url) => {
       if (!url.includes('timeline')) {
         polls++;
         if (polls === 2) return { status: 503, answer: { code: 'read_model_behind' } };
@@ -259,7 +231,10 @@ describe('status', () => {
   });
 
   it('gives up following when it is told how long', async () => {
-    answers = (url) => ({ status: 200, answer: url.includes('timeline') ? { data: [] } : notification('in_progress') });
+    api.answers = (url) => ({
+      status: 200,
+      answer: url.includes('timeline') ? { data: [] } : notification('in_progress'),
+    });
     const { code, stderr } = await run(['status', ID, '--follow', '--timeout', '300ms'], env);
     expect([code, stderr]).toEqual([1, expect.stringContaining('has not ended within 300 ms')]);
   });
@@ -272,7 +247,7 @@ describe('status', () => {
       type: 'event',
       status: 'x'.repeat(1000),
     });
-    answers = (url) => {
+    api.answers = (url) => {
       if (!url.includes('timeline')) return { status: 200, answer: notification('in_progress') };
       return { status: 200, answer: { data: Array.from({ length: ++polls * 20 }, event) } };
     };
@@ -293,10 +268,10 @@ describe('audit verify', () => {
   const problem = { chain: 'notification.events.v1/3', sequence: 5, what: 'the hash does not match' };
 
   it('is 0 only when all is well', async () => {
-    answers = () => ({ status: 200, answer: report });
+    api.answers = () => ({ status: 200, answer: report });
     const well = await run(['audit', 'verify'], env);
     expect([well.code, well.stdout]).toEqual([0, 'All is well: 7 records in 2 chains\n']);
-    answers = () => ({ status: 200, answer: { ...report, ok: false, problems: [problem], problemCount: 1 } });
+    api.answers = () => ({ status: 200, answer: { ...report, ok: false, problems: [problem], problemCount: 1 } });
     const bad = await run(['audit', 'verify'], env);
     expect(bad.code).toBe(1);
     expect(bad.stdout).toContain('notification.events.v1/3 #5: the hash does not match');
@@ -305,7 +280,7 @@ describe('audit verify', () => {
   it.each([[{}], [{ ok: true }], [{ ok: 'true', problems: [] }], [{ ...report, problems: [problem] }]])(
     'does not take %j for a clean bill',
     async (answer) => {
-      answers = () => ({ status: 200, answer });
+      api.answers = () => ({ status: 200, answer });
       expect((await run(['audit', 'verify', '--json'], env)).code).not.toBe(0);
     },
   );
