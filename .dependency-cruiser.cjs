@@ -60,11 +60,11 @@ module.exports = {
     {
       name: 'postgres-in-few-places',
       comment:
-        'Statements and entities live in libs/persistence and in the folders database/, ledger/ and sql/ (or entity files) of a service.',
+        'Statements and entities live in libs/persistence and in the folders database/, ledger/, access/ and sql/ (or entity files) of a service.',
       severity: 'error',
       from: {
         path: '^(apps|libs)/',
-        pathNot: ['^libs/persistence/', '^apps/.*/(database|ledger|sql)(/|\\.ts$)', '\\.entity\\.ts$', TESTS],
+        pathNot: ['^libs/persistence/', '^apps/.*/(database|ledger|sql|access)(/|\\.ts$)', '\\.entity\\.ts$', TESTS],
       },
       to: { path: '(^|/)node_modules/(pg|typeorm|@nestjs/typeorm)/' },
     },

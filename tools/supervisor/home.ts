@@ -1,7 +1,7 @@
 import { existsSync, linkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { chmod, mkdir, readdir, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { identify, isRunning, processesIn, signal, type ProcessIdentity } from '../stack/process-identity.ts';
+import { identify, isRunning, processesIn, signal } from '../stack/process-identity.ts';
 import { endProcess, readPidFile, runningProcess, writePidFile } from '../stack/process.ts';
 
 /** What the stack makes in its home; nothing else in there is ever deleted. */
@@ -99,9 +99,6 @@ function clearStale(lock: string): void {
   }
   rmSync(aside, { force: true });
 }
-
-/** The supervisor that runs on the home, if any. */
-export const supervisorOf = (home: string): ProcessIdentity | undefined => runningProcess(join(home, 'supervisor.pid'));
 
 /**
  * Ends the parts that a supervisor left running when it was killed; returns their names. Services go first, then what

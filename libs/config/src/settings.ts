@@ -114,7 +114,7 @@ function whole(value: string, min: number, max: number): number {
 
 function choose<const T extends readonly string[]>(value: string, values: T): T[number] {
   if (!values.includes(value)) throw new Error(`must be one of ${values.join(', ')}`);
-  return value as T[number];
+  return value;
 }
 
 const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;

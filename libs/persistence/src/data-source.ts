@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '@bongsu/observability';
-import type { Pool, PoolClient } from 'pg';
+import type { Pool, PoolClient, QueryConfig } from 'pg';
 import { DataSource, type MigrationInterface, type MixedList } from 'typeorm';
 
 /** Longer than any statement of ours should take, short enough that a stalled server is noticed and retried. Milliseconds. */
@@ -81,11 +81,12 @@ async function migrate(dataSource: DataSource, logger: Logger): Promise<void> {
   try {
     // A session lock, not a transaction's: migrations run on connections of their own. It ends with the connection if we die.
     await lock.query('SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0');
-    await lock.query({
+    const takeTurns: QueryConfig & { query_timeout: number } = {
       text: 'SELECT pg_advisory_lock(hashtextextended($1, 0))',
       values: [`bongsu migrations ${schema}`],
       query_timeout: 600_000,
-    } as never);
+    };
+    await lock.query(takeTurns);
     await createSchema(dataSource, schema);
     const done = await dataSource.runMigrations();
     if (done.length > 0)

@@ -32,7 +32,7 @@ describe('one notification, the whole way', () => {
     const id = await system.send({ ...body('user-1'), channels: ['email', 'webhook'] });
     await expect.poll(statusOf(id), { timeout: 15_000 }).toBe('delivered');
 
-    const [message] = mail.mails.filter(({ to }) => to?.[0]?.address === 'user-1@example.org');
+    const message = mail.mails.find(({ to }) => to?.[0]?.address === 'user-1@example.org');
     expect(message).toMatchObject({ subject: 'Hello', text: expect.stringContaining('The beacon is lit.') as string });
     expect(message?.html).toContain('<p>The beacon is lit.</p>');
 

@@ -75,7 +75,7 @@ describe('the inbox', () => {
       await inbox.claim(tx, ['d']);
       throw new Error('no effect');
     });
-    await expect(failing).rejects.toThrow();
+    await expect(failing).rejects.toThrow('no effect');
     expect(await claim('d')).toEqual(new Set(['d']));
   });
 });

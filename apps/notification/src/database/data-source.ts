@@ -1,6 +1,8 @@
 import { createDataSource, ensurePartitions, query, transaction, type TimePartitioned } from '@bongsu/persistence';
-import type { DataSource } from 'typeorm';
+import { DataSource } from 'typeorm';
 import { Ledger1795219200000 } from './migrations/1795219200000-ledger.js';
+
+export { DataSource };
 
 const WEEK = 7 * 86_400_000;
 const DAY = 86_400_000;

@@ -48,7 +48,7 @@ describe('NotificationRequest', () => {
     ['a NUL', { content: { body: 'a\0b' } }, '/content/body'],
     ['a lone surrogate, deep inside', { data: { a: [{ b: '\ud800' }] } }, '/data/a/0/b'],
     ['1e400', { data: { n: Infinity } }, '/data/n'],
-    ['an integer beyond 2^53', { data: { n: 9007199254740993 } }, '/data/n'],
+    ['an integer beyond 2^53', { data: { n: 2 ** 53 } }, '/data/n'],
   ];
   it.each(wrong)('refuses %s and says where', (_what, change, pointer) => {
     const body = Object.assign(Object.create(null) as object, valid);
