@@ -309,6 +309,25 @@ describe('connections', () => {
   });
 });
 
+it('a server that keeps its side of a connection open does not keep ours', async () => {
+  const sockets: Socket[] = [];
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    sockets.push(socket.on('error', () => undefined));
+    socket.write('220 ready\r\n');
+    socket.on('data', (chunk) => /^(EHLO|MAIL)/.test(chunk.toString()) && socket.write('250 fine\r\n'));
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const stubborn = sendTo(`smtp://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  expect(await stubborn.deliver(attempt(), within(150))).toMatchObject({ kind: 'retry', code: 'timeout' });
+  // Writing to a peer that has only ended its side works; to one that is gone, it fails.
+  await eventually(
+    () => sockets.every((socket) => socket.destroyed || !socket.write('250 ?\r\n')),
+    'both sides closed',
+  );
+  expect(sockets).toHaveLength(1);
+  server.close();
+});
+
 describe('a server that is none', () => {
   const servers: Server[] = [];
   const sockets: Socket[] = [];

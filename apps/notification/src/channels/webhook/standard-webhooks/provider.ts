@@ -8,7 +8,7 @@ import { Call } from './call.js';
 import { guardedConnector } from './guarded-connector.js';
 import { OriginPools } from './origin-pools.js';
 import { webhookPayload } from './payload.js';
-import { resolveHost, type Resolve } from './resolve.js';
+import { hostResolver, type Resolve } from './resolve.js';
 import { signatureHeaders } from './signature.js';
 import { parseTarget } from './target.js';
 
@@ -34,7 +34,7 @@ export class StandardWebhooksProvider implements Provider {
   readonly #pools: OriginPools;
   #closed = false;
 
-  constructor({ secretOf, allowedNetworks, resolve = resolveHost, ca, maxConnections }: StandardWebhooksOptions) {
+  constructor({ secretOf, allowedNetworks, resolve = hostResolver(), ca, maxConnections }: StandardWebhooksOptions) {
     this.#secretOf = secretOf;
     const guard = new AddressGuard(allowedNetworks);
     const connector = guardedConnector({ guard, resolve, ...(ca === undefined ? {} : { ca }) });
