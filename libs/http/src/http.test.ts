@@ -1,69 +1,11 @@
 import { connect } from 'node:net';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
-import { Body, Controller, Get, HttpCode, Module, Param, Post } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { contract, hashApiKey, type Scope } from '@bongsu/contracts';
 import { createLogger, registry } from '@bongsu/observability';
-import { Type } from 'typebox';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { API_KEY_DIRECTORY, type CallerIdentity } from './access/api-key.js';
-import { Caller, RequireScope } from './access/scope-guard.js';
 import { createHttpApplication, MAX_BODY_BYTES } from './application.js';
 import type { ProblemBody } from './problems/problem.js';
-
-const Thing = contract(
-  Type.Object(
-    { name: Type.String({ maxLength: 300_000 }), size: Type.Optional(Type.Integer()) },
-    { additionalProperties: false },
-  ),
-);
-
-@Controller('v1/things')
-class ThingsController {
-  @Get()
-  @RequireScope('notifications:read')
-  list(@Caller() caller: CallerIdentity) {
-    return { tenant: caller.tenant };
-  }
-  @Get('broken')
-  @RequireScope('notifications:read')
-  broken(): never {
-    throw new Error('the password of the database is hunter2');
-  }
-  @Get('open')
-  forgotten() {
-    return 'a handler without a scope';
-  }
-  @Get(':id')
-  @RequireScope('notifications:read')
-  one(@Param('id') id: string) {
-    return { id };
-  }
-  @Post()
-  @HttpCode(202)
-  @RequireScope('notifications:write')
-  create(@Body({ schema: Thing }) thing: { name: string }) {
-    return { name: thing.name };
-  }
-}
-
-const READER = 'reader-key-0123456789-0123456789-0123456789';
-const WRITER = 'writer-key-0123456789-0123456789-0123456789';
-const EXPIRED = 'expired-key-123456789-0123456789-0123456789';
-const scopes: Record<string, Scope[]> = {
-  [hashApiKey(READER)]: ['notifications:read'],
-  [hashApiKey(WRITER)]: ['notifications:write'],
-};
-const directory = {
-  complete: true,
-  find(hash: string) {
-    if (hash === hashApiKey(EXPIRED)) return { id: 'x', tenant: 't', scopes: ['admin'], expiresAt: Date.now() - 1 };
-    return scopes[hash] ? { id: hash.slice(0, 8), tenant: 'acme', scopes: scopes[hash] } : undefined;
-  },
-};
-
-@Module({ controllers: [ThingsController], providers: [{ provide: API_KEY_DIRECTORY, useValue: directory }] })
-class ThingsModule {}
+import { directory, EXPIRED, READER, Thing, ThingsModule, WRITER } from './testing/things.js';
 
 const lines: string[] = [];
 const options = {

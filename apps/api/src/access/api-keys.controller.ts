@@ -12,6 +12,7 @@ import {
   type CallerIdentity,
 } from '@bongsu/http';
 import { Type, type Static } from 'typebox';
+import { pageOf } from '../status/published.js';
 import type { ApiKey } from './api-key.entity.js';
 import { ApiKeys } from './api-keys.js';
 
@@ -30,6 +31,22 @@ const ApiKeyRequest = contract(
 );
 type ApiKeyRequest = Static<typeof ApiKeyRequest.schema>;
 
+const time = Type.String({ format: 'date-time' });
+const described = {
+  id: Type.String({ format: 'uuid' }),
+  name: Type.String(),
+  tenant: Type.String(),
+  scopes: Type.Array(Type.Unsafe<Scope>({ type: 'string', enum: SCOPES })),
+  createdAt: time,
+  expiresAt: Type.Optional(time),
+  revokedAt: Type.Optional(time),
+};
+const ApiKeySchema = Type.Object(described, { additionalProperties: false, title: 'ApiKey' });
+const NewApiKeySchema = Type.Object(
+  { ...described, key: Type.String({ description: 'The key itself, shown this once' }) },
+  { additionalProperties: false, title: 'NewApiKey' },
+);
+
 @ApiTags('API keys')
 @Controller('v1/api-keys')
 @RequireScope('admin')
@@ -41,7 +58,7 @@ export class ApiKeysController {
 
   @Post()
   @ApiOperation({ summary: 'Make an API key; the answer is the only place where the key itself is shown' })
-  @ApiResponse({ status: 201, description: 'The key' })
+  @ApiResponse({ status: 201, description: 'The key', schema: NewApiKeySchema as never })
   async create(@Body({ schema: ApiKeyRequest }) body: ApiKeyRequest, @Caller() caller: CallerIdentity) {
     const own = ownTenant(caller);
     if (own !== undefined && body.tenant !== own) {
@@ -55,7 +72,7 @@ export class ApiKeysController {
   @ApiOperation({ summary: 'API keys, newest first' })
   @ApiQuery({ name: 'limit', required: false, schema: { type: 'integer', minimum: PAGE.min, maximum: PAGE.max } })
   @ApiQuery({ name: 'cursor', required: false, schema: { type: 'string' } })
-  @ApiResponse({ status: 200, description: 'A page' })
+  @ApiResponse({ status: 200, description: 'A page', schema: pageOf(ApiKeySchema) as never })
   async list(@Query() query: unknown, @Caller() caller: CallerIdentity) {
     const given = new QueryParameters(query, ['limit', 'cursor']);
     const limit = given.integer('limit', PAGE.min, PAGE.max) ?? PAGE.fallback;

@@ -10,6 +10,7 @@ import {
   errorView,
   factEntry,
   factRows,
+  failoverView,
   requestEntry,
   requestRows,
   type Row,
@@ -178,6 +179,7 @@ async function insertAttempts(tx: Tx, rows: Row<DeliveryFact>[]): Promise<void> 
     attempts.map(({ attempt }) => attempt.durationMs),
     attempts.map(({ attempt }) => attempt.outcome),
     attempts.map(({ attempt }) => (attempt.error ? JSON.stringify(errorView(attempt.error)) : null)),
+    attempts.map(({ attempt }) => (attempt.failover ? JSON.stringify(failoverView(attempt.failover)) : null)),
   ]);
 }
 

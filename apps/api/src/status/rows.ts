@@ -114,11 +114,14 @@ export function factEntry({ record: { event }, data }: Row<DeliveryFact>): Timel
 }
 
 /** The fields of an attempt that are ours to show; a newer producer may have added others. */
-function attemptView({ number, provider, startedAt, durationMs, outcome, error }: Attempt) {
-  return { number, provider, startedAt, durationMs, outcome, ...given({ error: error && errorView(error) }) };
+function attemptView({ number, provider, startedAt, durationMs, outcome, error, failover }: Attempt) {
+  const details = { error: error && errorView(error), failover: failover && failoverView(failover) };
+  return { number, provider, startedAt, durationMs, outcome, ...given(details) };
 }
 
 export const errorView = ({ code, message }: NonNullable<Attempt['error']>) => ({ code, message });
+export const failoverView = (failover: NonNullable<Attempt['failover']>) =>
+  failover.map(({ provider, code }) => ({ provider, code }));
 
 const utc = (time: string): string => new Date(time).toISOString();
 

@@ -10,6 +10,7 @@ import {
   RequireScope,
   type CallerIdentity,
 } from '@bongsu/http';
+import { NotificationSchema, pageOf, TimelineEntrySchema } from './published.js';
 import { BEGINNING, StatusReader, type TimelinePlace } from './status-reader.js';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -59,7 +60,7 @@ export class StatusController {
     description: 'Accepted before then',
   })
   @Paged()
-  @ApiResponse({ status: 200, description: 'A page: {data, nextCursor}' })
+  @ApiResponse({ status: 200, description: 'A page', schema: pageOf(NotificationSchema) as never })
   async list(@Query() query: unknown, @Caller() caller: CallerIdentity) {
     const given = new QueryParameters(query, ['status', 'recipient', 'channel', 'from', 'to', 'limit', 'cursor']);
     const limit = given.integer('limit', PAGE.min, PAGE.max) ?? PAGE.fallback;
@@ -82,7 +83,7 @@ export class StatusController {
 
   @Get(':id')
   @ApiOperation({ summary: 'A notification with its deliveries and their attempts' })
-  @ApiResponse({ status: 200, description: 'The notification' })
+  @ApiResponse({ status: 200, description: 'The notification', schema: NotificationSchema as never })
   async one(@Param('id') id: string, @Query() query: unknown, @Caller() caller: CallerIdentity) {
     QueryParameters.refuseAll(query);
     return this.status.notification(id, caller.tenant);
@@ -91,7 +92,7 @@ export class StatusController {
   @Get(':id/timeline')
   @ApiOperation({ summary: 'Everything that happened to a notification, in order' })
   @Paged()
-  @ApiResponse({ status: 200, description: 'A page: {data, nextCursor}' })
+  @ApiResponse({ status: 200, description: 'A page', schema: pageOf(TimelineEntrySchema) as never })
   async timeline(@Param('id') id: string, @Query() query: unknown, @Caller() caller: CallerIdentity) {
     const given = new QueryParameters(query, ['limit', 'cursor']);
     const limit = given.integer('limit', PAGE.min, PAGE.max) ?? PAGE.fallback;

@@ -38,6 +38,7 @@ export interface AttemptRow {
   readonly durationMs: number;
   readonly outcome: string;
   readonly error: { readonly code: string; readonly message: string } | null;
+  readonly failover: readonly { readonly provider: string; readonly code: string }[] | null;
 }
 
 /** A notification as the API shows it; fields that it does not have are left out. */
@@ -79,13 +80,14 @@ function deliveryView(row: DeliveryRow, attempts: readonly AttemptRow[]) {
     channel: row.channel,
     provider: row.provider,
     status: row.status,
-    attempts: attempts.map(({ number, provider, startedAt, durationMs, outcome, error }) => ({
+    attempts: attempts.map(({ number, provider, startedAt, durationMs, outcome, error, failover }) => ({
       number,
       provider,
       startedAt: startedAt.toISOString(),
       durationMs,
       outcome,
       ...(error === null ? {} : { error }),
+      ...(failover === null ? {} : { failover }),
     })),
     ...time('nextAttemptAt', row.nextAttemptAt),
     ...(row.reason === null ? {} : { reason: row.reason }),

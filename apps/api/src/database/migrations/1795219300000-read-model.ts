@@ -73,6 +73,7 @@ const NOTIFICATIONS = `
     duration_ms double precision NOT NULL,
     outcome text NOT NULL,
     error json,
+    failover json,
     PRIMARY KEY (notification_id, channel, number)
   ) PARTITION BY RANGE (notification_id);
   CREATE TABLE attempts_default PARTITION OF attempts DEFAULT;

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { Body, Controller, HttpCode, Inject, Post, Req, Res, type OnModuleDestroy } from '@nestjs/common';
-import { ApiBody, ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiConsumes, ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { BongsuError, contract, ERRORS, NotificationRequest } from '@bongsu/contracts';
 import {
   Caller,
@@ -65,6 +65,7 @@ export class BatchController implements OnModuleDestroy {
       'answered with one line per line as it goes. An Idempotency-Key counts for each item with its index.',
   })
   @ApiHeader({ name: 'Idempotency-Key', required: false, schema: { type: 'string', minLength: 1, maxLength: 255 } })
+  @ApiConsumes('application/json', NDJSON)
   @ApiBody({ schema: PUBLISHED_SCHEMA as never })
   @ApiResponse({
     status: 202,

@@ -20,7 +20,7 @@ export const READ_ATTEMPTS = {
   name: 'status_read_attempts',
   text: `
     SELECT notification_id AS "notificationId", channel, number::float8 AS number, provider, started_at AS "startedAt",
-           duration_ms AS "durationMs", outcome, error
+           duration_ms AS "durationMs", outcome, error, failover
       FROM attempts WHERE notification_id = ANY($1::uuid[]) AND tenant = $2
      ORDER BY notification_id, channel, attempts.number`,
 };

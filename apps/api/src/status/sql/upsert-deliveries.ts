@@ -16,11 +16,12 @@ export const UPSERT_DELIVERIES = {
 export const INSERT_ATTEMPTS = {
   name: 'status_insert_attempts',
   text: `
-    INSERT INTO attempts (notification_id, channel, number, tenant, provider, started_at, duration_ms, outcome, error)
-    SELECT notification_id, channel, number, tenant, provider, started_at, duration_ms, outcome, error::json
+    INSERT INTO attempts (notification_id, channel, number, tenant, provider, started_at, duration_ms, outcome, error, failover)
+    SELECT notification_id, channel, number, tenant, provider, started_at, duration_ms, outcome, error::json,
+           failover::json
       FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::timestamptz[], $7::float8[], $8::text[],
-                  $9::text[])
-             AS r (notification_id, channel, number, tenant, provider, started_at, duration_ms, outcome, error)
+                  $9::text[], $10::text[])
+             AS r (notification_id, channel, number, tenant, provider, started_at, duration_ms, outcome, error, failover)
      ORDER BY notification_id, channel, number
     ON CONFLICT DO NOTHING`,
 };
