@@ -35,7 +35,7 @@ const RECHECK_MS = 200;
  */
 export class Dispatcher {
   readonly #options: DispatcherOptions;
-  readonly #queue = new DeliveryQueue();
+  readonly #queue: DeliveryQueue;
   readonly #cancelled = new RecentIds(100_000);
   readonly #random: () => number;
   readonly #shutdown = new AbortController();
@@ -45,6 +45,8 @@ export class Dispatcher {
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
+    // More mails than a server takes connections would only wait in its pool, while their time runs.
+    this.#queue = new DeliveryQueue((channel) => options.providers(channel)[0]?.concurrency ?? Infinity);
     this.#random = options.random ?? Math.random;
   }
 

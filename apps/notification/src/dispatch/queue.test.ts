@@ -49,6 +49,18 @@ describe('DeliveryQueue', () => {
     expect(queue.waiting).toBe(0);
   });
 
+  it('starts no more of a channel than are of use to it, and leaves the rest to the others', () => {
+    const queue = new DeliveryQueue((channel) => (channel === 'email' ? 2 : Infinity));
+    const mails = Array.from({ length: 5 }, (_, n) => leased({ key: `m${n}`, channel: 'email' }));
+    const hooks = Array.from({ length: 3 }, (_, n) => leased({ key: `h${n}`, channel: 'webhook' }));
+    for (const delivery of [...mails, ...hooks]) queue.add(delivery);
+    const started = Array.from({ length: 8 }, () => queue.take()?.channel);
+    expect(started.filter((channel) => channel === 'email')).toHaveLength(2);
+    expect(started.filter((channel) => channel === 'webhook')).toHaveLength(3);
+    queue.finish(mails[0]!);
+    expect(queue.take()).toBe(mails[2]);
+  });
+
   it('refuses to finish what does not run', () => {
     expect(() => new DeliveryQueue().finish(leased({}))).toThrow(/was not running/);
   });

@@ -1,4 +1,4 @@
-import { PRIORITIES, type Priority } from '@bongsu/contracts';
+import { CHANNELS, PRIORITIES, type Channel, type Priority } from '@bongsu/contracts';
 import type { LeasedDelivery } from '../ledger/delivery.js';
 
 /**
@@ -10,23 +10,44 @@ const WEIGHTS: Record<Priority, number> = { urgent: 16, normal: 4, bulk: 1 };
 /** The deliveries of one key and channel: one at a time, in the order they came. */
 interface KeyLine {
   readonly name: string;
+  readonly channel: Channel;
   running: boolean;
   waiting: LeasedDelivery[];
   /** Whether the line stands in its priority's queue; it must not stand there twice. */
   queued: boolean;
 }
 
+/** The lines of a channel that may start. */
+interface Ready {
+  readonly channel: Channel;
+  readonly useful: number;
+  running: number;
+  readonly lines: Record<Priority, Fifo<KeyLine>>;
+}
+
 /**
  * The order in which deliveries start; pure bookkeeping, without a clock and without I/O. Within a key and channel one runs
  * at a time and first come is first started; between keys the priorities share by weight (smooth weighted round-robin, as
- * in nginx) and lines of one priority take turns.
+ * in nginx), the channels of one priority take turns, and so do the lines of one channel. A channel that has as many running
+ * as are of use to it leaves the rest to the others.
  */
 export class DeliveryQueue {
   readonly #lines = new Map<string, KeyLine>();
-  readonly #ready: Record<Priority, Fifo<KeyLine>> = { urgent: new Fifo(), normal: new Fifo(), bulk: new Fifo() };
+  readonly #ready: readonly Ready[];
   readonly #credit: Record<Priority, number> = { urgent: 0, normal: 0, bulk: 0 };
+  readonly #turn: Record<Priority, number> = { urgent: 0, normal: 0, bulk: 0 };
   #waiting = 0;
   #running = 0;
+
+  /** @param useful how many deliveries of a channel are of use at the same time */
+  constructor(useful: (channel: Channel) => number = () => Infinity) {
+    this.#ready = CHANNELS.map((channel) => ({
+      channel,
+      useful: useful(channel),
+      running: 0,
+      lines: { urgent: new Fifo(), normal: new Fifo(), bulk: new Fifo() },
+    }));
+  }
 
   /** How many wait for their turn. */
   get waiting(): number {
@@ -42,7 +63,7 @@ export class DeliveryQueue {
     const name = lineName(delivery);
     let line = this.#lines.get(name);
     if (!line) {
-      line = { name, running: false, waiting: [], queued: false };
+      line = { name, channel: delivery.channel, running: false, waiting: [], queued: false };
       this.#lines.set(name, line);
     }
     line.waiting.push(delivery);
@@ -52,14 +73,18 @@ export class DeliveryQueue {
 
   /** The next delivery that may start, or undefined. Its line is closed until `finish`. */
   take(): LeasedDelivery | undefined {
-    for (let priority = this.#pick(); priority; priority = this.#pick()) {
-      const line = this.#ready[priority].shift();
+    for (let next = this.#pick(); next; next = this.#pick()) {
+      const line = next.ready.lines[next.priority].shift();
       if (!line) continue;
       line.queued = false;
       const delivery = line.waiting.shift();
-      // Emptied by `removeShard` while it stood in the queue.
-      if (!delivery) continue;
+      // Emptied by `remove` while it stood in the queue.
+      if (!delivery) {
+        this.#forget(line);
+        continue;
+      }
       line.running = true;
+      next.ready.running++;
       this.#waiting--;
       this.#running++;
       return delivery;
@@ -73,8 +98,9 @@ export class DeliveryQueue {
     if (!line?.running) throw new Error(`Delivery ${delivery.id} was not running`);
     line.running = false;
     this.#running--;
-    if (line.waiting.length === 0) this.#lines.delete(line.name);
-    else this.#enqueue(line);
+    this.#readyOf(line.channel).running--;
+    this.#forget(line);
+    this.#enqueue(line);
   }
 
   /** Takes out what waits, of one shard or of all; what runs is left to finish. */
@@ -85,7 +111,7 @@ export class DeliveryQueue {
       for (const delivery of line.waiting)
         (shard === undefined || delivery.shard === shard ? removed : kept).push(delivery);
       line.waiting = kept;
-      if (kept.length === 0 && !line.running && !line.queued) this.#lines.delete(line.name);
+      this.#forget(line);
     }
     this.#waiting -= removed.length;
     return removed;
@@ -95,20 +121,37 @@ export class DeliveryQueue {
     const [head] = line.waiting;
     if (line.running || line.queued || !head) return;
     line.queued = true;
-    this.#ready[head.priority].push(line);
+    this.#readyOf(line.channel).lines[head.priority].push(line);
   }
 
-  #pick(): Priority | undefined {
+  #forget(line: KeyLine): void {
+    if (line.waiting.length === 0 && !line.running && !line.queued) this.#lines.delete(line.name);
+  }
+
+  #readyOf(channel: Channel): Ready {
+    const ready = this.#ready.find((each) => each.channel === channel);
+    if (!ready) throw new Error(`There is no channel ${channel}`);
+    return ready;
+  }
+
+  #pick(): { ready: Ready; priority: Priority } | undefined {
+    const startable = this.#ready.filter(({ running, useful }) => running < useful);
     let best: Priority | undefined;
     let total = 0;
     for (const priority of PRIORITIES) {
-      if (this.#ready[priority].length === 0) continue;
+      if (!startable.some(({ lines }) => lines[priority].length > 0)) continue;
       total += WEIGHTS[priority];
       this.#credit[priority] += WEIGHTS[priority];
       if (best === undefined || this.#credit[priority] > this.#credit[best]) best = priority;
     }
-    if (best !== undefined) this.#credit[best] -= total;
-    return best;
+    if (best === undefined) return undefined;
+    this.#credit[best] -= total;
+    return { ready: this.#channelInTurn(startable, best), priority: best };
+  }
+
+  #channelInTurn(startable: readonly Ready[], priority: Priority): Ready {
+    const ready = startable.filter(({ lines }) => lines[priority].length > 0);
+    return ready[this.#turn[priority]++ % ready.length]!;
   }
 }
 
