@@ -1,8 +1,12 @@
 import type { Logger } from '@bongsu/observability';
 import type { Admin } from 'kafkajs';
-import { ASK_BRIEFLY, KafkaConnection, type KafkaSettings } from '../cluster/connection.js';
+import { AdminLink } from '../cluster/admin-link.js';
+import type { KafkaSettings } from '../cluster/connection.js';
 import { consumerLag } from '../metrics.js';
 import type { TopicPartition } from './partition-pauses.js';
+
+/** Two questions per topic. */
+const ANSWER_WITHIN_MS = 15_000;
 
 /** How far a group is behind in one partition. */
 export interface PartitionLag {
@@ -44,9 +48,8 @@ export class LagReporter {
   readonly #groupId: string;
   readonly #assigned: () => readonly TopicPartition[];
   readonly #logger: Logger;
-  readonly #connection: KafkaConnection;
+  readonly #link: AdminLink;
   readonly #timer: NodeJS.Timeout;
-  #admin: Admin | undefined;
   #asking = false;
   #shown: readonly TopicPartition[] = [];
 
@@ -61,7 +64,7 @@ export class LagReporter {
     this.#groupId = options.groupId;
     this.#assigned = options.assigned;
     this.#logger = options.logger;
-    this.#connection = new KafkaConnection({ ...options, retry: ASK_BRIEFLY });
+    this.#link = new AdminLink(options);
     this.#timer = setInterval(() => void this.#report(), options.everyMs);
     this.#timer.unref();
   }
@@ -78,7 +81,7 @@ export class LagReporter {
 
   stop(): void {
     clearInterval(this.#timer);
-    this.#connection.cut();
+    this.#link.close();
     this.clear();
   }
 
@@ -87,7 +90,8 @@ export class LagReporter {
     if (this.#asking || assigned.length === 0) return;
     this.#asking = true;
     try {
-      const lags = await this.#connection.run(this.#ask([...new Set(assigned.map(({ topic }) => topic))]));
+      const topics = [...new Set(assigned.map(({ topic }) => topic))];
+      const lags = await this.#link.ask((admin) => fetchLag(admin, this.#groupId, topics), ANSWER_WITHIN_MS);
       const current = this.#assigned();
       for (const each of lags) {
         const isOurs = current.some(({ topic, partition }) => topic === each.topic && partition === each.partition);
@@ -98,14 +102,5 @@ export class LagReporter {
     } finally {
       this.#asking = false;
     }
-  }
-
-  async #ask(topics: readonly string[]): Promise<PartitionLag[]> {
-    if (!this.#admin) {
-      const admin = this.#connection.kafka.admin();
-      await admin.connect();
-      this.#admin = admin;
-    }
-    return fetchLag(this.#admin, this.#groupId, topics);
   }
 }

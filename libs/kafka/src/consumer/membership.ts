@@ -73,6 +73,8 @@ export class Membership {
 
   /** Whether work for this generation may begin. */
   mayBegin(generation: Generation): boolean {
+    // After a silence, as of a process that was stopped, nothing is begun before the coordinator has been asked.
+    if (this.silentMs > this.#sessionTimeoutMs) return false;
     return this.#current?.generation === generation && !generation.rejoin && !generation.signal.aborted;
   }
 

@@ -22,6 +22,7 @@ export class BatchSender {
   readonly #logger: Logger;
   readonly #closing = new AbortController();
   #client: ProducerClient | undefined;
+  #restarting = false;
   /** The connecting that began before the first batch: a second one beside it would make a second producer. */
   #ahead: Promise<void> | undefined;
 
@@ -51,7 +52,10 @@ export class BatchSender {
         pending = missing;
       } catch (error) {
         this.#discard(error);
-        pending = await this.#afterRefusal(pending, error, ++refusals);
+        // Cut by ourselves: Kafka has refused nothing.
+        if (!this.#restarting) refusals++;
+        this.#restarting = false;
+        pending = await this.#afterRefusal(pending, error, refusals);
       }
     }
   }
@@ -61,6 +65,7 @@ export class BatchSender {
    * would try it for ever, with every other topic waiting behind it.
    */
   restart(): void {
+    this.#restarting = this.#client !== undefined;
     this.#client?.discard();
   }
 
@@ -195,6 +200,14 @@ export function reject(entry: Entry, error: BongsuError): void {
   const unavailable = error.code === 'kafka_unavailable' || error.code === 'shutting_down';
   producedRecords.inc({ topic: entry.topic.name, result: unavailable ? 'unavailable' : 'refused' });
   entry.reject(error);
+}
+
+/** One count per topic and batch: one per record would be a tenth of the send. */
+export function countAcknowledged(batch: readonly Entry[]): void {
+  const counts = new Map<string, number>();
+  for (const { topic, state } of batch)
+    if (state === 'acknowledged') counts.set(topic.name, (counts.get(topic.name) ?? 0) + 1);
+  for (const [topic, count] of counts) producedRecords.inc({ topic, result: 'acknowledged' }, count);
 }
 
 function refuse(

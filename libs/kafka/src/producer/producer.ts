@@ -1,14 +1,15 @@
 import { BongsuError, partitionFor, type ErrorCode, type OutgoingRecord } from '@bongsu/contracts';
 import type { Logger } from '@bongsu/observability';
-import { backoffMs, sleep, within } from '../cluster/backoff.js';
-import type { KafkaSettings } from '../cluster/connection.js';
+import { sleep, within } from '../cluster/backoff.js';
+import { AdminLink } from '../cluster/admin-link.js';
 import { producedRecords, producerBatchRecords } from '../metrics.js';
-import { BatchSender, reject } from './batch-sender.js';
+import { Availability } from './availability.js';
+import { BatchSender, countAcknowledged, reject } from './batch-sender.js';
 import { PendingRecords } from './pending-records.js';
-import type { ProducerSettings } from './client.js';
+import type { KafkaProducerOptions } from './options.js';
 import { BATCH_OVERHEAD_BYTES, encodedBytes } from './record.js';
 import type { Entry, Group, RawOutgoingRecord, RecordMetadata } from './record.js';
-import { TopicCatalog, type TopicState } from './topic-catalog.js';
+import { TopicCatalog } from './topic-catalog.js';
 
 /** Most records of one send: more was not faster, and a send that has to be repeated should be small. */
 const MAX_BATCH_RECORDS = 500;
@@ -20,21 +21,8 @@ const CLOSE_TIMEOUT_MS = 5_000;
 const STUCK_AFTER_MS = 30_000;
 /** How often waiting records are looked at for their time-out, milliseconds. */
 const SWEEP_MS = 100;
-/** An idle producer asks whether Kafka is there this often; one that found it away asks every second. */
-const PROBE_IDLE_MS = 5_000;
-const PROBE_AWAY_MS = 1_000;
-
-export interface KafkaProducerOptions {
-  readonly settings: KafkaSettings & ProducerSettings;
-  readonly clientId: string;
-  readonly logger: Logger;
-  /** How long a caller waits for Kafka before it is told `kafka_unavailable`, milliseconds. Default 5000. */
-  readonly deliveryTimeoutMs?: number;
-  /** How long `close` waits for what is still to be sent, milliseconds. Default 5000. */
-  readonly closeTimeoutMs?: number;
-  /** How old what is known of a topic's partitions may be, milliseconds. Default 30,000. */
-  readonly topicsMaxAgeMs?: number;
-}
+/** How long a send may be overdue before it is looked at, milliseconds. */
+const LOOK_EVERY_MS = 1_000;
 
 /**
  * The one producer of a process. What arrives while a send is in flight is the next batch; there is never more than one
@@ -53,19 +41,15 @@ export class KafkaProducer {
   readonly #catalog: TopicCatalog;
   readonly #sender: BatchSender;
   readonly #pending = new PendingRecords();
+  readonly #kafka: Availability;
   readonly #closing = new AbortController();
   #inFlight: readonly Entry[] = [];
   #drain: NodeJS.Immediate | NodeJS.Timeout | undefined;
   #draining = false;
   #connecting: Promise<void> | undefined;
   #sweep: NodeJS.Timeout | undefined;
-  /** Since when Kafka owes an answer; undefined while it owes none. */
-  #waitingSince: number | undefined;
-  /** Since when probes fail. */
-  #awaySince: number | undefined;
-  #lastAnswerAt = 0;
-  #announcedAway = false;
   #looking = false;
+  #restartedAt = -Infinity;
 
   constructor(options: KafkaProducerOptions) {
     const { settings, clientId, logger } = options;
@@ -73,12 +57,10 @@ export class KafkaProducer {
     this.#logger = logger;
     this.#deliveryTimeoutMs = options.deliveryTimeoutMs ?? DELIVERY_TIMEOUT_MS;
     this.#closeTimeoutMs = options.closeTimeoutMs ?? CLOSE_TIMEOUT_MS;
-    this.#catalog = new TopicCatalog(
-      settings,
-      `${clientId}-topics`,
-      logger,
-      options.topicsMaxAgeMs ?? TOPICS_MAX_AGE_MS,
-    );
+    this.#kafka = new Availability(this.#deliveryTimeoutMs, logger);
+    const link = new AdminLink({ settings, clientId: `${clientId}-topics`, logger });
+    const maxAgeMs = options.topicsMaxAgeMs ?? TOPICS_MAX_AGE_MS;
+    this.#catalog = new TopicCatalog(link, settings.KAFKA_TOPIC_PREFIX, logger, maxAgeMs);
     this.#sender = new BatchSender(settings, clientId, logger);
   }
 
@@ -87,17 +69,14 @@ export class KafkaProducer {
     if (this.#sweep) return;
     this.#sweep = setInterval(() => this.#expire(), SWEEP_MS);
     this.#sweep.unref();
-    this.#waitingSince = performance.now();
+    this.#kafka.asked();
     this.#connecting = this.#sender.connect().then(() => this.#answered());
-    void this.#probe();
+    void this.#kafka.probe(() => this.#catalog.probe(), this.#closing.signal);
   }
 
   /** False from when Kafka has owed an answer for longer than the delivery timeout until it answers again. */
   get available(): boolean {
-    const limit = performance.now() - this.#deliveryTimeoutMs;
-    return (
-      !this.#closing.signal.aborted && (this.#waitingSince ?? Infinity) > limit && (this.#awaySince ?? Infinity) > limit
-    );
+    return !this.#closing.signal.aborted && this.#kafka.available;
   }
 
   /** Sends one record; resolves when all in-sync replicas have it. */
@@ -123,9 +102,7 @@ export class KafkaProducer {
     while (this.#pending.size > 0 || this.#inFlight.length > 0) await this.#pending.idle();
   }
 
-  /**
-   * Refuses new records, waits a bounded time for what is on its way, and rejects the rest. Safe to call twice.
-   */
+  /** Refuses new records, waits a bounded time for what is on its way, and rejects the rest. Safe to call twice. */
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
@@ -207,7 +184,7 @@ export class KafkaProducer {
     this.#draining = true;
     void this.#sendPending().finally(() => {
       this.#draining = false;
-      this.#waitingSince = undefined;
+      this.#kafka.rest();
       this.#pending.notifyIdle();
       if (this.#pending.size > 0) this.#schedule();
     });
@@ -215,7 +192,7 @@ export class KafkaProducer {
 
   async #sendPending(): Promise<void> {
     while (this.#pending.size > 0) {
-      this.#waitingSince ??= performance.now();
+      this.#kafka.asked();
       if (!(await this.#topicsKnown())) continue;
       const batch = this.#pending.takeBatch(MAX_BATCH_RECORDS, this.#settings.KAFKA_BATCH_SIZE, (entry) =>
         this.#prepare(entry),
@@ -226,7 +203,7 @@ export class KafkaProducer {
       await this.#sender.deliver(batch);
       this.#inFlight = [];
       this.#pending.release(batch);
-      this.#count(batch);
+      countAcknowledged(batch);
       this.#answered();
       // A linger was asked for, so the next batch waits for its own.
       if (this.#settings.KAFKA_LINGER_MS > 0 && !this.#batchIsFull() && !this.#closing.signal.aborted) return;
@@ -249,7 +226,7 @@ export class KafkaProducer {
     } catch (error) {
       if (this.#closing.signal.aborted) this.#refuseAll(this.#pending.takeAll(), 'shutting_down');
       this.#logger.debug({ err: error, topic: topic.name }, 'The partitions of a topic cannot be learnt; trying again');
-      this.#waitingSince ??= performance.now();
+      this.#kafka.asked();
       await sleep(200);
     }
     return false;
@@ -274,36 +251,18 @@ export class KafkaProducer {
     return 'take';
   }
 
-  #count(batch: readonly Entry[]): void {
-    const counts = new Map<TopicState, number>();
-    for (const { topic, state } of batch) if (state === 'acknowledged') counts.set(topic, (counts.get(topic) ?? 0) + 1);
-    for (const [topic, count] of counts) producedRecords.inc({ topic: topic.name, result: 'acknowledged' }, count);
-  }
-
   #answered(): void {
-    this.#lastAnswerAt = performance.now();
-    this.#waitingSince = this.#pending.size > 0 ? this.#lastAnswerAt : undefined;
-    this.#awaySince = undefined;
-    if (!this.#announcedAway) return;
-    this.#announcedAway = false;
-    this.#logger.info('Kafka acknowledges again');
+    if (!this.#closing.signal.aborted) this.#kafka.answered(this.#pending.size > 0);
   }
 
   /** Tells callers who have waited too long. One timer for all of them: a timer per record would cost more than the send. */
   #expire(): void {
-    if (!this.available && !this.#announcedAway && !this.#closing.signal.aborted) {
-      this.#announcedAway = true;
-      this.#logger.error('Kafka does not acknowledge; records are refused until it does');
-    }
-    if (this.#announcedAway) void this.#lookAtStuckSend();
+    if (this.#kafka.announce()) void this.#lookAtStuckSend();
     const before = performance.now() - this.#deliveryTimeoutMs;
     this.#refuseAll(this.#pending.takeOlderThan(before), 'kafka_unavailable');
     for (const entry of this.#inFlight) {
       if (entry.at > before) break;
-      reject(
-        entry,
-        new BongsuError('kafka_unavailable', 'Kafka has not acknowledged the record yet; it may still do so'),
-      );
+      reject(entry, new BongsuError('kafka_unavailable', UNKNOWN));
     }
   }
 
@@ -315,11 +274,14 @@ export class KafkaProducer {
     if (this.#looking) return;
     this.#looking = true;
     try {
-      await sleep(PROBE_AWAY_MS, this.#closing.signal);
+      await sleep(LOOK_EVERY_MS, this.#closing.signal);
       const topics = new Set(this.#inFlight.map((entry) => entry.topic));
       for (const topic of topics) if (!(await this.#catalog.load(topic))) return this.#sender.restart();
-      const waitedMs = performance.now() - (this.#waitingSince ?? Infinity);
-      if (topics.size > 0 && waitedMs > STUCK_AFTER_MS) this.#sender.restart();
+      const now = performance.now();
+      if (topics.size === 0 || this.#kafka.waitedMs < STUCK_AFTER_MS || now - this.#restartedAt < STUCK_AFTER_MS)
+        return;
+      this.#restartedAt = now;
+      this.#sender.restart();
     } catch {
       // Kafka is away, so that is what the send waits for.
     } finally {
@@ -331,29 +293,8 @@ export class KafkaProducer {
     for (const entry of entries) reject(entry, new BongsuError(code, detail));
     if (entries.length > 0) this.#pending.notifyIdle();
   }
-
-  /** Notices that Kafka went away, or came back, while nothing is sent: readiness must not depend on traffic. */
-  async #probe(): Promise<void> {
-    for (let failures = 0; !this.#closing.signal.aborted;) {
-      await sleep(
-        failures > 0 ? backoffMs(failures, PROBE_AWAY_MS, PROBE_AWAY_MS) : PROBE_IDLE_MS,
-        this.#closing.signal,
-      );
-      const idle = this.#waitingSince === undefined && performance.now() - this.#lastAnswerAt >= PROBE_IDLE_MS - 500;
-      if (this.#closing.signal.aborted || (!idle && failures === 0)) continue;
-      const asked = performance.now();
-      try {
-        await this.#catalog.probe();
-        failures = 0;
-        this.#awaySince = undefined;
-        if (this.#lastAnswerAt < asked && this.#waitingSince === undefined) this.#answered();
-      } catch {
-        failures++;
-        this.#awaySince ??= asked;
-      }
-    }
-  }
 }
 
+const UNKNOWN = 'Kafka has not acknowledged the record yet; it may still do so';
 const tooLarge = (entry: Entry): string =>
   `The record takes ${entry.bytes} bytes; ${entry.topic.name} takes ${entry.topic.maxMessageBytes - BATCH_OVERHEAD_BYTES}`;

@@ -1,7 +1,8 @@
 import type { Logger } from '@bongsu/observability';
 import type { Admin } from 'kafkajs';
 import { ConfigResourceTypes } from '../cluster/kafkajs.js';
-import { ASK_BRIEFLY, brokerErrorType, KafkaConnection, type KafkaSettings } from '../cluster/connection.js';
+import type { AdminLink } from '../cluster/admin-link.js';
+import { brokerErrorType } from '../cluster/connection.js';
 import { sleep } from '../cluster/backoff.js';
 
 /** Kafka's own default of `max.message.bytes`, for clusters that do not let us read a topic's configuration. */
@@ -10,8 +11,6 @@ const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588;
 const UNKNOWN_FOR_MS = 2_000;
 /** A broker that has just started does not know its topics yet; one that was deleted stays unknown. Milliseconds. */
 const GONE_AFTER_MS = 5_000;
-/** A broker that is stopped takes connections and answers nothing. */
-const ANSWER_WITHIN_MS = 5_000;
 /** A topic that was created this moment is not on every broker yet. */
 const UNKNOWN_TRIES = 3;
 
@@ -29,23 +28,17 @@ export interface TopicState {
   refreshing: boolean;
 }
 
-interface Link {
-  readonly connection: KafkaConnection;
-  readonly admin: Promise<Admin>;
-}
-
 /** Partition counts and size limits of topics, as the cluster has them. */
 export class TopicCatalog {
-  readonly #settings: KafkaSettings;
-  readonly #clientId: string;
+  readonly #link: AdminLink;
+  readonly #prefix: string;
   readonly #logger: Logger;
   readonly #maxAgeMs: number;
   readonly #topics = new Map<string, TopicState>();
-  #link: Link | undefined;
 
-  constructor(settings: KafkaSettings, clientId: string, logger: Logger, maxAgeMs: number) {
-    this.#settings = settings;
-    this.#clientId = clientId;
+  constructor(link: AdminLink, prefix: string, logger: Logger, maxAgeMs: number) {
+    this.#link = link;
+    this.#prefix = prefix;
     this.#logger = logger;
     this.#maxAgeMs = maxAgeMs;
   }
@@ -54,7 +47,7 @@ export class TopicCatalog {
   topic(declared: string): TopicState {
     let state = this.#topics.get(declared);
     if (!state) {
-      const name = this.#settings.KAFKA_TOPIC_PREFIX + declared;
+      const name = this.#prefix + declared;
       state = {
         declared,
         name,
@@ -91,19 +84,18 @@ export class TopicCatalog {
   /** Rejects when no broker answers. */
   async probe(): Promise<void> {
     const known = [...this.#topics.values()].find((state) => state.partitions > 0);
-    await this.#with(async (admin) => {
+    await this.#link.ask(async (admin) => {
       if (known) await partitionCount(admin, known.name);
       else await admin.describeCluster();
     });
   }
 
   close(): void {
-    this.#link?.connection.cut();
-    this.#link = undefined;
+    this.#link.close();
   }
 
   async #ask(state: TopicState): Promise<boolean> {
-    const { partitions, maxBytes } = await this.#with(async (admin) => {
+    const { partitions, maxBytes } = await this.#link.ask(async (admin) => {
       const count = await partitionCount(admin, state.name);
       return { partitions: count, maxBytes: count > 0 ? await maxMessageBytes(admin, state.name) : 0 };
     });
@@ -115,33 +107,6 @@ export class TopicCatalog {
       this.#logger.info({ topic: state.name, from: state.partitions, to: partitions }, 'The topic has more partitions');
     Object.assign(state, { partitions, maxMessageBytes: maxBytes });
     return partitions > 0;
-  }
-
-  /** After a failure the next question goes over a new connection: kafkajs keeps some that are dead. */
-  async #with<T>(work: (admin: Admin) => Promise<T>): Promise<T> {
-    const link = (this.#link ??= this.#open());
-    const answer = link.connection.run(link.admin.then(work));
-    const late = setTimeout(() => link.connection.cut(), ANSWER_WITHIN_MS);
-    try {
-      return await answer;
-    } catch (error) {
-      link.connection.cut();
-      if (this.#link === link) this.#link = undefined;
-      throw error;
-    } finally {
-      clearTimeout(late);
-    }
-  }
-
-  #open(): Link {
-    const connection = new KafkaConnection({
-      settings: this.#settings,
-      clientId: this.#clientId,
-      logger: this.#logger,
-      retry: ASK_BRIEFLY,
-    });
-    const admin = connection.kafka.admin();
-    return { connection, admin: admin.connect().then(() => admin) };
   }
 }
 

@@ -1,0 +1,59 @@
+import type { Logger } from '@bongsu/observability';
+import type { Admin } from 'kafkajs';
+import { ASK_BRIEFLY, KafkaConnection, type KafkaSettings } from './connection.js';
+
+/** A broker that is stopped takes connections and answers nothing. */
+const ANSWER_WITHIN_MS = 5_000;
+
+interface Link {
+  readonly connection: KafkaConnection;
+  readonly admin: Promise<Admin>;
+}
+
+/**
+ * Asks the cluster questions, over a connection that is made when it is needed. After a failure, or no answer in time, the
+ * next question goes over a new one: kafkajs keeps some that are dead.
+ */
+export class AdminLink {
+  readonly #settings: KafkaSettings;
+  readonly #clientId: string;
+  readonly #logger: Logger;
+  #link: Link | undefined;
+
+  constructor(options: { settings: KafkaSettings; clientId: string; logger: Logger }) {
+    this.#settings = options.settings;
+    this.#clientId = options.clientId;
+    this.#logger = options.logger;
+  }
+
+  /** The work's result; rejects when it fails or takes longer than `timeoutMs`, or after `close`. */
+  async ask<T>(work: (admin: Admin) => Promise<T>, timeoutMs = ANSWER_WITHIN_MS): Promise<T> {
+    const link = (this.#link ??= this.#open());
+    const late = setTimeout(() => link.connection.cut(), timeoutMs);
+    try {
+      return await link.connection.run(link.admin.then(work));
+    } catch (error) {
+      link.connection.cut();
+      if (this.#link === link) this.#link = undefined;
+      throw error;
+    } finally {
+      clearTimeout(late);
+    }
+  }
+
+  close(): void {
+    this.#link?.connection.cut();
+    this.#link = undefined;
+  }
+
+  #open(): Link {
+    const connection = new KafkaConnection({
+      settings: this.#settings,
+      clientId: this.#clientId,
+      logger: this.#logger,
+      retry: ASK_BRIEFLY,
+    });
+    const admin = connection.kafka.admin();
+    return { connection, admin: admin.connect().then(() => admin) };
+  }
+}

@@ -1,0 +1,15 @@
+import type { Logger } from '@bongsu/observability';
+import type { KafkaSettings } from '../cluster/connection.js';
+import type { ProducerSettings } from './client.js';
+
+export interface KafkaProducerOptions {
+  readonly settings: KafkaSettings & ProducerSettings;
+  readonly clientId: string;
+  readonly logger: Logger;
+  /** How long a caller waits for Kafka before it is told `kafka_unavailable`, milliseconds. Default 5000. */
+  readonly deliveryTimeoutMs?: number;
+  /** How long `close` waits for what is still to be sent, milliseconds. Default 5000. */
+  readonly closeTimeoutMs?: number;
+  /** How old what is known of a topic's partitions may be, milliseconds. Default 30,000. */
+  readonly topicsMaxAgeMs?: number;
+}
