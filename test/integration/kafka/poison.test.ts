@@ -1,3 +1,4 @@
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { Controller } from '@nestjs/common';
 import { OnBatch, type BatchOutcome, type EventBatch } from '@bongsu/kafka';
 import { registry } from '@bongsu/observability';
@@ -179,6 +180,32 @@ describe('poison', () => {
     expect(calls).toBe(1);
     expect(letters.map((letter) => headersOf(letter)['dlt_offset'])).toEqual(['1', '5', '9']);
     expect(headersOf(letters[0]!)).toMatchObject({ dlt_code: 'validation_failed', dlt_detail: 'no such recipient' });
+  });
+
+  it('cannot come by a compression that kafkajs does not know: the broker unpacks it', async () => {
+    const producer = await bench.producer();
+    const seen: number[] = [];
+    const { CompressionCodecs: codecs, CompressionTypes: types } = kafkajs;
+    const unknown = codecs[types.ZSTD];
+    codecs[types.ZSTD] = () => ({
+      compress: async (encoder: { buffer: Buffer }) => zstdCompressSync(encoder.buffer),
+      decompress: async (buffer: Buffer) => zstdDecompressSync(buffer),
+    });
+    const writer = new kafkajs.Kafka({ brokers: [brokers()], logLevel: kafkajs.logLevel.NOTHING }).producer();
+    await writer.connect();
+    const { key, value, headers } = good(1);
+    await writer.send({
+      topic: bench.prefix + topic.name,
+      compression: types.ZSTD,
+      messages: [{ key, value, headers }],
+    });
+    await writer.disconnect();
+    codecs[types.ZSTD] = unknown;
+    await bench.app(bench.strategy(producer, { group }), [
+      events(({ records }) => void seen.push(...records.map(({ event }) => event.data.n))),
+    ]);
+    await waitUntil('it is read', () => seen.length > 0);
+    expect(seen).toEqual([1]);
   });
 
   it('is never skipped while the dead-letter topic cannot be written to', async () => {

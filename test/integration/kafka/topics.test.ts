@@ -74,7 +74,7 @@ describe('topics', () => {
     expect(plan.changes.map(describeChange).join('\n').replaceAll(bench.prefix, '')).toBe(
       [
         'add partitions to planned.v1: 3 → 5 (keys move, so order across the change is not kept)',
-        'configure planned.v1: retention.ms 1000 → 3600000',
+        'configure planned.v1: retention.ms 1000 → 3600000, compression.type producer → uncompressed',
         `add partitions to ${DLT}: 3 → 5 (keys move, so order across the change is not kept)`,
         'add partitions to planned.v1.bongsu.audit.dlt: 3 → 5 (keys move, so order across the change is not kept)',
       ].join('\n'),

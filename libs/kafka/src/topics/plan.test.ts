@@ -33,7 +33,11 @@ describe('planTopics', () => {
       'cleanup.policy': 'delete',
       'retention.ms': '604800000',
     });
-    expect(topics.get('directory.recipients.v1')).toEqual({ 'cleanup.policy': 'compact', 'min.insync.replicas': '1' });
+    expect(topics.get('directory.recipients.v1')).toEqual({
+      'cleanup.policy': 'compact',
+      'compression.type': 'uncompressed',
+      'min.insync.replicas': '1',
+    });
     expect(topics.get('audit.checkpoints.v1')).toMatchObject({ 'cleanup.policy': 'delete', 'retention.ms': '-1' });
     expect(topics.get('directory.recipients.v1.bongsu.audit.dlt')).toMatchObject({
       'cleanup.policy': 'delete',

@@ -52,6 +52,12 @@ export interface PlanOptions {
  */
 const DEAD_LETTER_MAX_BYTES = 2_097_152;
 
+/**
+ * kafkajs cannot read Snappy, LZ4 or Zstandard, and ends when it meets them: a record of another program would stop the
+ * partition. With this the broker unpacks what arrives compressed; what arrives as it is costs it nothing.
+ */
+const READABLE = { 'compression.type': 'uncompressed' };
+
 /** With three replicas a record is on two before it is acknowledged, and one broker may be away without stopping anything. */
 const minInSync = (replicas: number): string => (replicas >= 3 ? '2' : '1');
 
@@ -114,7 +120,7 @@ export function wantedTopics(
     // Dead letters keep the partition number of their record, so their topic has at least as many.
     const deadLetterPartitions = Math.max(partitions, existing.get(name)?.partitions ?? 0);
     return [
-      { name, partitions, replicas, config: { 'cleanup.policy': topic.cleanup, ...kept, ...insync } },
+      { name, partitions, replicas, config: { 'cleanup.policy': topic.cleanup, ...kept, ...READABLE, ...insync } },
       ...topic.readBy.map(({ group }) => ({
         name: prefix + deadLetterTopic(topic.name, group),
         partitions: deadLetterPartitions,
