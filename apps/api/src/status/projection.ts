@@ -60,8 +60,8 @@ export class Projection {
     await this.database.transaction(async (tx) => {
       const [claimed] = await tx.query<{ nextOffset: string }>(CLAIM_POSITION, position);
       const next = BigInt(claimed?.nextOffset ?? 0);
-      // A position beyond the partition's end is one of a topic that was deleted and made anew.
-      const anew = next > batch.highWatermark;
+      // A position beyond the partition's end is one of a topic that was deleted and made anew (or our batch is an old one).
+      const anew = next > batch.highWatermark && !batch.signal.aborted;
       if (anew) {
         this.logger.error(
           { topic: batch.topic.name, partition: batch.partition },
