@@ -43,9 +43,7 @@ export class ServiceProcess {
       stream?.setEncoding('utf8').on('data', (text: string) => (this.#log += text));
     }
     this.#exited = once(this.#child, 'exit').then(([code]) => code as number | null);
-    const killAtExit = (): void => void this.#child.kill('SIGKILL');
-    process.once('exit', killAtExit);
-    void this.#exited.then(() => process.off('exit', killAtExit));
+    killWithThisProcess(this.#child);
   }
 
   /** Starts a service and waits until it is ready. Rejects, with the end of its log, when it ends or is late. */
@@ -123,6 +121,28 @@ export class ServiceProcess {
 
   #tail(): string {
     return this.#log.split('\n').slice(-40).join('\n');
+  }
+}
+
+const children = new Set<ChildProcess>();
+let watching = false;
+
+/**
+ * Kills a child when this process ends, so that a test which was cut short leaves nothing behind. vitest ends its workers
+ * by SIGTERM, which is no `exit` for Node unless somebody listens.
+ */
+function killWithThisProcess(child: ChildProcess): void {
+  children.add(child);
+  child.once('exit', () => children.delete(child));
+  if (watching) return;
+  watching = true;
+  const killAll = (): void => children.forEach((each) => each.kill('SIGKILL'));
+  process.on('exit', killAll);
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    process.once(signal, () => {
+      killAll();
+      process.kill(process.pid, signal);
+    });
   }
 }
 
