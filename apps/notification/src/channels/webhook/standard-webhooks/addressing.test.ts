@@ -36,6 +36,8 @@ describe('nothing on this machine is reached', () => {
     '127.0.0.1.',
     '127.1',
     '127.0.1',
+    '0x7f.1',
+    '0177.1',
     '2130706433',
     '017700000001',
     '0177.0.0.1',
@@ -53,9 +55,24 @@ describe('nothing on this machine is reached', () => {
     '[::ffff:7f00:1]',
     '[::127.0.0.1]',
     '[64:ff9b::127.0.0.1]',
+    '[64:ff9b::7f00:1]',
+    '[2002:7f00:1::]',
+    '[2002:a00:1::1]',
+    '[2001::1]',
     '[fe80::1]',
+    '[fc00::1]',
+    '[fd00:ec2::254]',
+    '[ff02::1]',
+    '[2001:db8::1]',
     '169.254.169.254',
+    '0xa9fea9fe',
     '10.0.0.1',
+    '172.16.0.1',
+    '192.168.0.1',
+    '100.64.0.1',
+    '192.0.2.1',
+    '224.0.0.1',
+    '255.255.255.255',
   ])('by http://%s or https://', async (host) => {
     const provider = webhooks();
     for (const protocol of ['http', 'https']) {
@@ -125,6 +142,12 @@ describe('a name that does not resolve', () => {
   it.each(['ENOTFOUND', 'EAI_AGAIN', 'ESERVFAIL', 'ETIMEOUT'])('with %s is tried again later', async (code) => {
     const provider = webhooks({ resolve: () => Promise.reject(Object.assign(new Error('no'), { code })) });
     const outcome = await provider.deliver(to('https://nowhere.example.org/'), within(2000));
+    expect(outcome).toMatchObject({ kind: 'retry', code: 'dns_failed' });
+  });
+
+  it('in the real DNS is tried again later too', async () => {
+    // Invalid by RFC 6761; a machine without DNS fails to find it just as well.
+    const outcome = await webhooks().deliver(to('https://hooks.invalid/'), within(8000));
     expect(outcome).toMatchObject({ kind: 'retry', code: 'dns_failed' });
   });
 

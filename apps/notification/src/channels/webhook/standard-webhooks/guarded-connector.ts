@@ -12,6 +12,12 @@ export interface ConnectorOptions {
 
 /** A connection must stand after this long, milliseconds: name, TCP and TLS together. */
 const CONNECT_MS = 10_000;
+/**
+ * How long one of several addresses is tried before the next, milliseconds: as long as a lost SYN needs to be sent again (1 s), and some
+ * more. Node's own 250 are less than the way to the other side of the world, and its attempts do not run side by side: a far host
+ * with an IPv6 address as well could not be reached at all from a machine without IPv6.
+ */
+const ATTEMPT_MS = 3_000;
 
 /**
  * Dials only addresses that the guard allows. The name is resolved here, once, and the socket goes to those very addresses: there
@@ -22,6 +28,8 @@ export function guardedConnector({ guard, resolve, ca }: ConnectorOptions): buil
     buildConnector({
       timeout: CONNECT_MS,
       allowH2: false,
+      autoSelectFamily: true,
+      autoSelectFamilyAttemptTimeout: ATTEMPT_MS,
       lookup: guardedLookup(guard, protocol, resolve),
       ...(ca === undefined ? {} : { ca }),
     });
