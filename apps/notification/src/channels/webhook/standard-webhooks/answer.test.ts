@@ -17,6 +17,9 @@ describe('an HTTP status', () => {
       expect(answerOutcome(status, '120', now)).toMatchObject({ kind: 'reject', code: `http_${status}` });
     },
   );
+  it('with two Retry-After headers takes the first', () => {
+    expect(answerOutcome(503, ['5', '7'], now)).toMatchObject({ kind: 'retry', code: 'http_503', afterMs: 5000 });
+  });
   it('without Retry-After says nothing about when', () => {
     expect(answerOutcome(503, undefined, now)).not.toHaveProperty('afterMs');
   });

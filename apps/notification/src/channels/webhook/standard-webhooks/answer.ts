@@ -8,12 +8,14 @@ const NOT_NOW = new Set([408, 425, 429]);
 const HTTP_DATE = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? /;
 
 /** What an HTTP status means to a delivery. The answer's own words are not repeated: they may quote anything. */
-export function answerOutcome(status: number, retryAfter: string | undefined, now: Date): Outcome {
+export function answerOutcome(status: number, retryAfter: string | string[] | undefined, now: Date): Outcome {
   if (status < 300) return done;
   const code = `http_${status}`;
   if (status < 400) return reject(code, `The receiver redirects (HTTP ${status}), and redirects are not followed`);
   if (status >= 500 || NOT_NOW.has(status)) {
-    return retry(code, `The receiver answered HTTP ${status}`, retryAfterMs(retryAfter, now));
+    // undici gives a header that was sent twice as an array, whatever Node's type says.
+    const [first] = [retryAfter].flat();
+    return retry(code, `The receiver answered HTTP ${status}`, retryAfterMs(first, now));
   }
   return reject(code, `The receiver refuses the webhook (HTTP ${status})`);
 }

@@ -6,29 +6,34 @@ import { answerOutcome } from './answer.js';
 
 /** An answer's body is read up to here, bytes, so that the connection can be used again; a longer one is cut off. */
 const MAX_BODY = 65_536;
-/** How long a body may take once its status is known, milliseconds. */
-const BODY_MS = 2_000;
 
 /**
- * One POST under way: turns what undici reports into an outcome. The status decides; what happens to the body after
- * it changes nothing, since a receiver that has said 200 has the notification.
+ * One POST under way: turns what undici reports into an outcome. The status decides, and at once: a receiver that has said 200 has
+ * the notification, and a body that trickles in must not delay the record of it. The body is still read for a while, only so that
+ * the connection can be used again and the receiver is not cut off in the middle of a sentence.
  */
 export class Call implements Dispatcher.DispatchHandler {
   readonly outcome: Promise<Outcome>;
   readonly #settle: (outcome: Outcome) => void;
   readonly #release: () => void;
   readonly #signal: AbortSignal;
+  readonly #bodyMs: number;
   #controller: Dispatcher.DispatchController | undefined;
   #answer: Outcome | undefined;
   #received = 0;
   #bodyTimer: NodeJS.Timeout | undefined;
 
-  constructor(signal: AbortSignal, release: () => void) {
+  /**
+   * @param release told once, when the connection is free again.
+   * @param bodyMs how long a body may take once the status is known, milliseconds.
+   */
+  constructor(signal: AbortSignal, release: () => void, bodyMs: number) {
     const { promise, resolve } = Promise.withResolvers<Outcome>();
     this.outcome = promise;
     this.#settle = resolve;
     this.#release = release;
     this.#signal = signal;
+    this.#bodyMs = bodyMs;
     signal.addEventListener('abort', this.#cut, { once: true });
   }
 
@@ -41,7 +46,8 @@ export class Call implements Dispatcher.DispatchHandler {
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
     if (status < 200) return;
     this.#answer = answerOutcome(status, headers['retry-after'], new Date());
-    this.#bodyTimer = setTimeout(this.#cut, BODY_MS);
+    this.#settle(this.#answer);
+    this.#bodyTimer = setTimeout(this.#cut, this.#bodyMs);
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {

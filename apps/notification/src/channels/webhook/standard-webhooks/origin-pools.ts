@@ -36,6 +36,11 @@ export class OriginPools {
     return this.#connections;
   }
 
+  /** More connections are open than should be: those that are not needed any more had better go soon. */
+  get isCrowded(): boolean {
+    return this.#connections > this.#maxConnections;
+  }
+
   /** Starts a call. `release` must be called once, when the call is over. */
   dispatch(
     origin: string,

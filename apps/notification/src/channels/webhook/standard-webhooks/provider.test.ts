@@ -113,6 +113,17 @@ describe('what a receiver answers', () => {
     expect(Math.abs(afterMs - ms)).toBeLessThan(5000);
   });
 
+  it.each([
+    ['retry-after: 7\r\nretry-after: 9\r\n', 7000],
+    ['retry-after: 31536000\r\n', 86_400_000],
+    ['retry-after: soon\r\n', undefined],
+  ])('503 with %j is a wait of %s ms', async (header, afterMs) => {
+    peer.answer = says(`HTTP/1.1 503 Busy\r\n${header}content-length: 0\r\n\r\n`);
+    const outcome = await deliver();
+    expect(outcome).toMatchObject({ kind: 'retry', code: 'http_503' });
+    expect((outcome as { afterMs?: number }).afterMs).toBe(afterMs);
+  });
+
   it('200 and 64 MB is a delivery, and most of the 64 MB is never read', async () => {
     let written = 0;
     const size = 64 * 1024 ** 2;
@@ -153,10 +164,23 @@ describe('what a receiver answers', () => {
     expect(await deliver()).toEqual({ kind: 'done' });
   });
 
-  it('a body that never ends holds no call for longer than two seconds', async () => {
+  it('a body that never ends holds no call, and its connection for no longer than two seconds', async () => {
     peer.answer = says('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nbegun');
-    const outcome = await Promise.race([deliver(within(30_000)), sleep(3000)]);
-    expect(outcome).toEqual({ kind: 'done' });
+    expect(await Promise.race([deliver(within(30_000)), sleep(500)])).toEqual({ kind: 'done' });
+    expect(peer.connections).toBe(1);
+    await eventually(() => peer.connections === 0, 'the connection was cut');
+  });
+
+  it('bodies that never end do not pile up', async () => {
+    await provider.close();
+    provider = webhooks({ maxConnections: 10 });
+    peer.answer = says('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nbegun');
+    for (let call = 0; call < 100; call++) {
+      expect(await deliver(within(30_000))).toEqual({ kind: 'done' });
+      await sleep(5);
+      expect(peer.connections).toBeLessThan(20);
+    }
+    expect(peer.accepted).toBe(100);
   });
 
   it.each([

@@ -14,6 +14,8 @@ import { parseTarget } from './target.js';
 
 /** Open connections above which idle ones are closed, over all receivers. */
 const MAX_CONNECTIONS = 1000;
+/** How long the body of an answer may take, milliseconds. */
+const BODY_MS = 2_000;
 
 export interface StandardWebhooksOptions {
   /** The signing secret of a tenant. */
@@ -81,7 +83,8 @@ export class StandardWebhooksProvider implements Provider {
     };
     const { promise, resolve } = Promise.withResolvers<Outcome>();
     this.#pools.dispatch(origin, { method: 'POST', path: `${pathname}${search}`, headers, body }, (release) => {
-      const call = new Call(signal, release);
+      // Bodies that never end must not pile up: the outcome is known, so nothing holds the next calls back.
+      const call = new Call(signal, release, this.#pools.isCrowded ? 0 : BODY_MS);
       resolve(call.outcome);
       return call;
     });
