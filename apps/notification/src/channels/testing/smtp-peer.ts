@@ -12,8 +12,8 @@ export interface ReceivedMail {
 }
 
 type Step = 'greeting' | 'auth' | 'from' | 'rcpt' | 'data';
-/** A reply code and what is said with it, or nothing at all. */
-export type Refusal = readonly [code: number, text: string] | 'silence';
+/** A reply code and what is said with it, or nothing at all, or the end of the connection. */
+export type Refusal = readonly [code: number, text: string] | 'silence' | 'hang up';
 
 export interface SmtpPeerOptions {
   /** With one, STARTTLS is offered; without, it is not. */
@@ -23,6 +23,8 @@ export interface SmtpPeerOptions {
   readonly account?: { readonly user: string; readonly pass: string };
   readonly smtpUtf8?: boolean;
   readonly maxSize?: number;
+  /** A free one when left out. */
+  readonly port?: number;
 }
 
 /** A real SMTP server on a free port that refuses what it is told to refuse. */
@@ -35,6 +37,8 @@ export class SmtpPeer {
   accepted = 0;
   /** Hang up on every new connection. */
   cutting = false;
+  /** Hang up in the middle of every mail. */
+  cuttingMails = false;
   readonly #refusals = new Map<Step, Refusal>();
   readonly #sockets = new Set<Socket>();
   readonly #server: SMTPServer;
@@ -59,7 +63,10 @@ export class SmtpPeer {
       },
       onData: (stream, session, done) => {
         const chunks: Buffer[] = [];
-        stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+        stream.on('data', (chunk: Buffer) => {
+          chunks.push(chunk);
+          if (this.cuttingMails) this.cutAll();
+        });
         stream.on('end', () =>
           this.#reply('data', (error) => {
             if (stream.sizeExceeded) return done(Object.assign(new Error('too large'), { responseCode: 552 }));
@@ -83,7 +90,7 @@ export class SmtpPeer {
 
   static async start(options: SmtpPeerOptions = {}): Promise<SmtpPeer> {
     const peer = new SmtpPeer(options);
-    peer.#server.listen(0, '127.0.0.1');
+    peer.#server.listen(options.port ?? 0, '127.0.0.1');
     await once(peer.#server.server, 'listening');
     peer.port = (peer.#server.server.address() as AddressInfo).port;
     return peer;
@@ -117,6 +124,7 @@ export class SmtpPeer {
   #reply(step: Step, done: (error?: Error | null) => void): void {
     const refusal = this.#refusals.get(step);
     if (refusal === 'silence') return;
+    if (refusal === 'hang up') return this.cutAll();
     done(refusal ? Object.assign(new Error(refusal[1]), { responseCode: refusal[0] }) : null);
   }
 }

@@ -51,6 +51,8 @@ describe('a mail', () => {
     ['subject, bare line feed', { content: { subject: 'hi\nBcc: evil@example.org', body: 'b' } }],
     ['HTML', { content: { body: 'b', html: '</p>\r\n.\r\nMAIL FROM:<evil@example.org>\r\n' } }],
     ['body', { content: { body: 'b\r\n.\r\nMAIL FROM:<evil@example.org>\r\nRCPT TO:<evil@example.org>\r\nDATA\r\n' } }],
+    ['recipient id', { recipient: { id: 'x\r\nBcc: evil@example.org', email: 'kim@example.org' } }],
+    ['category', { category: 'x\r\nBcc: evil@example.org', metadata: { 'X\r\nBcc': 'evil@example.org' } }],
     ['delivery id', { deliveryId: 'x@y>\r\nBcc: evil@example.org' }],
   ])('takes no header, recipient or command from its %s', async (_where, changes) => {
     expect(await rig.deliver(changes)).toEqual({ kind: 'done' });
@@ -120,7 +122,11 @@ describe('an address', () => {
     await rig.listen({ smtpUtf8: false });
     for (let call = 0; call < 3; call++) {
       const outcome = await rig.deliver({ recipient: { id: 'kim', email: '김@example.org' } });
-      expect(outcome).toMatchObject({ kind: 'reject', code: 'smtputf8_not_offered' });
+      expect(outcome).toMatchObject({
+        kind: 'reject',
+        code: 'address_invalid',
+        message: expect.stringContaining('SMTPUTF8'),
+      });
     }
     expect([rig.peer.accepted, rig.peer.mails.length]).toEqual([1, 0]);
   });

@@ -1,5 +1,6 @@
 import { connectionFailure } from '../../connection-failure.js';
 import { reject, retry, timedOut, type Outcome } from '../../provider.js';
+import { onOneLine } from './server.js';
 
 /** What nodemailer says about a mail that was not sent. */
 interface SmtpError {
@@ -22,7 +23,7 @@ const NOT_ABOUT_THE_MAIL = new Set([503, 530, 534, 535, 538]);
  * that greets with 554, refuses our login or our sender will take the same mail once somebody has mended that.
  * @param credentials what must not appear in a message, though a server may echo it.
  */
-export function smtpOutcome(error: unknown, credentials: readonly string[]): Outcome {
+export function smtpOutcome(error: unknown, credentials: RegExp): Outcome {
   const { code = '', command = '', responseCode, response = '' } = error as SmtpError;
   if (code === 'EABORT') return timedOut;
   if (code === 'EAUTH' || code === 'ENOAUTH' || code === 'EOAUTH2') {
@@ -48,9 +49,8 @@ function systemCode({ code = '', originalCode, cause }: SmtpError): string {
   return typeof below === 'string' && code !== 'EDNS' && code !== 'ETIMEDOUT' ? below : code;
 }
 
-/** One line, no control characters, no credentials, not endless. */
-function printable(response: string, credentials: readonly string[]): string {
-  let text = response.replaceAll(/[\p{C}\s]+/gu, ' ').slice(0, 4 * RESPONSE_LENGTH);
-  for (const credential of credentials) text = text.replaceAll(credential, '[redacted]');
+/** One line, no control characters, no credentials, not endless. Cut last: half a password is a secret too. */
+function printable(response: string, credentials: RegExp): string {
+  const text = onOneLine(response).replaceAll(credentials, '[redacted]');
   return text.slice(0, RESPONSE_LENGTH).toWellFormed();
 }

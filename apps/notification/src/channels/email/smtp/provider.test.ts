@@ -3,7 +3,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { afterEach, describe, expect, it } from 'vitest';
 import { eventually, within } from '../../testing/attempt.js';
 import { selfSigned } from '../../testing/certificate.js';
-import type { Refusal } from '../../testing/smtp-peer.js';
+import { SmtpPeer, type Refusal } from '../../testing/smtp-peer.js';
 import { mailAttempt, smtpProvider, SmtpRig } from '../../testing/smtp-rig.js';
 
 const rig = new SmtpRig();
@@ -47,6 +47,31 @@ describe('a refusal', () => {
     expect(await rig.deliver({}, within(150))).toMatchObject({ kind: 'retry', code: 'timeout' });
     await eventually(() => rig.peer.connections === 0, 'no connection left');
     rig.peer.refuse(step);
+    expect(await rig.deliver()).toEqual({ kind: 'done' });
+  });
+
+  it.each(['greeting', 'from', 'rcpt', 'data'] as const)(
+    'by hanging up at %s is one try, and another later',
+    async (step) => {
+      rig.peer.refuse(step, 'hang up');
+      expect(await rig.deliver()).toMatchObject({
+        kind: 'retry',
+        code: expect.stringMatching(/^connection_(closed|reset)$/),
+      });
+      // What was cut off may have been taken: sending it again is for the dispatcher to decide. Without a greeting it was not.
+      if (step !== 'greeting') expect(rig.peer.accepted).toBe(1);
+      rig.peer.refuse(step);
+      expect(await rig.deliver()).toEqual({ kind: 'done' });
+    },
+  );
+
+  it('by hanging up in the middle of a mail is one try, over a kept connection too', async () => {
+    expect(await rig.deliver()).toEqual({ kind: 'done' });
+    rig.peer.cuttingMails = true;
+    const outcome = await rig.deliver({ content: { body: 'a long line\n'.repeat(100_000) } });
+    expect(outcome).toMatchObject({ kind: 'retry', code: expect.stringMatching(/^connection_(closed|reset)$/) });
+    expect(rig.peer.commands.match(/^DATA/gm)).toHaveLength(2);
+    rig.peer.cuttingMails = false;
     expect(await rig.deliver()).toEqual({ kind: 'done' });
   });
 
@@ -127,6 +152,18 @@ describe('connections', () => {
     const outcomes = await Promise.all(Array.from({ length: 10 }, () => rig.deliver()));
     expect(outcomes).toEqual(outcomes.map(() => ({ kind: 'done' })));
     expect(rig.peer.mails).toHaveLength(20);
+  });
+
+  it('come back after the server was away', async () => {
+    expect(await rig.deliver()).toEqual({ kind: 'done' });
+    const { port } = rig.peer;
+    await rig.peer.stop();
+    for (let call = 0; call < 3; call++) {
+      expect(await rig.deliver()).toMatchObject({ kind: 'retry', code: 'connection_refused' });
+    }
+    rig.peer = await SmtpPeer.start({ port });
+    expect(await rig.deliver()).toEqual({ kind: 'done' });
+    expect(rig.peer.mails).toHaveLength(1);
   });
 
   it('are no more than the URL says, and a call given up leaves its place to the next', async () => {

@@ -3,7 +3,7 @@ import { reject, timedOut, type DeliveryAttempt, done, type Outcome, type Provid
 import type { ChannelSettings } from '../../settings.js';
 import { composeMail, mailAddress, needsSmtpUtf8, type Sender } from './mail.js';
 import { smtpOutcome } from './outcome.js';
-import { credentialForms, type SmtpServer } from './server.js';
+import { credentialPattern, type SmtpServer } from './server.js';
 import { SmtpUtf8Support } from './smtputf8.js';
 
 /** Connections wait this long for another mail, milliseconds; well below the minutes after which servers hang up. */
@@ -26,7 +26,7 @@ export class SmtpProvider implements Provider {
   readonly #from: Sender;
   readonly #transport: ReturnType<typeof pooledTransport>;
   readonly #smtpUtf8: SmtpUtf8Support;
-  readonly #credentials: readonly string[];
+  readonly #credentials: RegExp;
 
   constructor({ server, from, timeoutMs, name = server.name }: SmtpProviderOptions) {
     this.name = name;
@@ -34,7 +34,7 @@ export class SmtpProvider implements Provider {
     this.#from = from;
     this.#transport = pooledTransport(server, timeoutMs);
     this.#smtpUtf8 = new SmtpUtf8Support(server.options);
-    this.#credentials = credentialForms(server);
+    this.#credentials = credentialPattern(server);
   }
 
   async deliver(attempt: DeliveryAttempt, signal: AbortSignal): Promise<Outcome> {
@@ -45,7 +45,7 @@ export class SmtpProvider implements Provider {
     if (signal.aborted) return timedOut;
     try {
       if (needsSmtpUtf8(to) && !(await this.#smtpUtf8.isOffered(signal))) {
-        return reject('smtputf8_not_offered', 'The mail server takes no address with characters beyond ASCII');
+        return reject('address_invalid', 'The mail server takes no address with characters beyond ASCII (SMTPUTF8)');
       }
       await this.#transport.sendMail({ ...composeMail(attempt, this.#from, to), signal });
       return done;

@@ -37,7 +37,8 @@ async function greet(options: SmtpConnectionOptions, signal: AbortSignal): Promi
   signal.addEventListener('abort', onAbort, { once: true });
   try {
     await new Promise<void>((resolve, reject) => {
-      connection.once('error', reject);
+      // Not once: an error that nobody listens for ends the process.
+      connection.on('error', reject);
       connection.once('end', () => reject(Object.assign(new Error('closed'), { code: 'ECONNECTION' })));
       connection.connect((error?: Error | null) => (error ? reject(error) : resolve()));
     });
