@@ -1,8 +1,10 @@
 import { readSettings } from '@bongsu/config';
 import { createLogger } from '@bongsu/observability';
+import { Webhook } from 'standardwebhooks';
 import { describe, expect, it } from 'vitest';
 import { createProviders } from './registry.js';
 import { CHANNEL_SETTINGS } from './settings.js';
+import { signatureHeaders } from './webhook/standard-webhooks/signature.js';
 
 const read = (env: NodeJS.ProcessEnv) => readSettings(CHANNEL_SETTINGS, env);
 const create = (env: NodeJS.ProcessEnv, lines: string[] = []) =>
@@ -27,6 +29,10 @@ describe('the channels settings', () => {
     ['SMTP_URL', 'smtp://mail.example.org?rejectUnauthorized=false'],
     ['SMTP_URL', 'smtp://mail.example.org?maxConnections=0'],
     ['SMTP_URL', 'smtp://mail.example.org?maxConnections=many'],
+    ['SMTP_URL', 'smtp://mail.example.org:0'],
+    ['SMTP_URL', 'smtp://mail.example.org?maxMessages=few'],
+    ['SMTP_URL', 'smtp://mail.example.org?rateLimit=-1'],
+    ['SMTP_URL', 'smtp://h%zz'],
     ['SMTP_URL', 'smtp://mail.example.org,mail2.example.org'],
     ['SMTP_FROM', 'nobody'],
     ['SMTP_FROM', 'a@example.org, b@example.org'],
@@ -36,7 +42,12 @@ describe('the channels settings', () => {
     ['WEBHOOK_SIGNING_SECRET', 'whsec_'],
     ['WEBHOOK_SIGNING_SECRET', 'whsec_dG9vIHNob3J0'],
     ['WEBHOOK_SIGNING_SECRET', 'whsec_not base64 not base64 not base64'],
+    ['WEBHOOK_SIGNING_SECRET', `whsec_${Buffer.alloc(32, 255).toString('base64url')}`],
     ['WEBHOOK_ALLOWED_NETWORKS', '10.0.0.0/33'],
+    ['WEBHOOK_ALLOWED_NETWORKS', '10/8'],
+    ['WEBHOOK_ALLOWED_NETWORKS', '010.0.0.0/8'],
+    ['WEBHOOK_ALLOWED_NETWORKS', '0x0a.0.0.0/8'],
+    ['WEBHOOK_ALLOWED_NETWORKS', '10.0.0.0/'],
     ['WEBHOOK_ALLOWED_NETWORKS', 'example.org'],
     ['WEBHOOK_ALLOWED_NETWORKS', '10.0.0.0/8,everything'],
   ])('refuse %s=%s', (name, value) => {
@@ -62,8 +73,17 @@ describe('the channels settings', () => {
     ['smtps://user:a%2Cb%40c@mail.example.org', { secure: true, port: 465, auth: { user: 'user', pass: 'a,b@c' } }],
     ['smtp://[::1]:2525?tls.rejectUnauthorized=false', { host: '::1', port: 2525, tls: { rejectUnauthorized: false } }],
     ['smtp://mail.example.org?maxConnections=3', { maxConnections: 3 }],
+    ['smtp://mail_catcher?maxMessages=7&rateLimit=5&rateDelta=60000', { host: 'mail_catcher', rateDelta: 60_000 }],
+    ['smtp://Mail.Bücher.example', { host: 'mail.xn--bcher-kva.example' }],
   ])('read %s', (url, options) => {
     expect(read({ SMTP_URL: url }).SMTP_URL[0]?.options).toMatchObject(options);
+  });
+
+  it.each([24, 32, 64])('take a signing secret of %i bytes, and receivers can verify what it signs', (bytes) => {
+    const text = `whsec_${Buffer.alloc(bytes, 251).toString('base64')}`;
+    const secret = read({ WEBHOOK_SIGNING_SECRET: text }).WEBHOOK_SIGNING_SECRET ?? '';
+    const headers = signatureHeaders(secret, 'delivery-1', new Date(), '{"a":"é"}');
+    expect(new Webhook(text).verify('{"a":"é"}', headers)).toEqual({ a: 'é' });
   });
 
   it('send a password unencrypted only where they say so, or to this machine', () => {

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
@@ -10,9 +11,13 @@ const GLOBAL_UNICAST: Network = ipaddr.IPv6.parseCIDR('2000::/3');
 /** Azure's platform address: from a public range, but it answers from inside the host, as 169.254.169.254 does. */
 const AZURE_PLATFORM = '168.63.129.16';
 
-/** Reads a network in CIDR notation, or one address. */
+/**
+ * Reads a network in CIDR notation, or one address. Only in the usual notation: `10/8` and `010.0.0.0/8` would be read as 0.0.0.0/8
+ * and 8.0.0.0/8, and open what nobody meant to open.
+ */
 export function parseNetwork(text: string): Network {
   try {
+    if (isIP(text.split('/', 1)[0] ?? '') === 0) throw new Error('not an address');
     const [address, bits] = text.includes('/') ? ipaddr.parseCIDR(text) : wholeAddress(ipaddr.parse(text));
     // Addresses are compared in their IPv4 form, so a network in the mapped form would never match.
     if (address instanceof ipaddr.IPv6 && address.isIPv4MappedAddress() && bits >= 96) {
