@@ -35,7 +35,7 @@ export interface KafkaBatchStrategyOptions {
   readonly onRevoked?: () => void;
   /** Called when the consumer has ended for good. Default: logs and exits with 1, so that the process is started again. */
   readonly onCrash?: (error: Error) => void;
-  /** After how long without a heartbeat the group gives the partitions to others. Default 15 s. */
+  /** After how long without a heartbeat the group gives the partitions to others. Default 9 s. */
   readonly sessionTimeoutMs?: number;
   /** Default 3 s. */
   readonly heartbeatIntervalMs?: number;
@@ -49,6 +49,11 @@ export interface KafkaBatchStrategyOptions {
   readonly topics?: readonly TopicDeclaration[];
 }
 
+/**
+ * After a hard kill the group waits this long for the dead member before the one that was started again gets its partitions.
+ * Three heartbeats: a process that is kept from running for longer than that is better taken for dead.
+ */
+const SESSION_TIMEOUT_MS = 9_000;
 /** How long a batch may be handled before the process counts as not ready. */
 const HANDLING_FOR_MS = 300_000;
 
@@ -114,7 +119,7 @@ export class KafkaBatchStrategy extends Server implements CustomTransportStrateg
   /** For readiness: throws, with the reason, unless this process is a member that takes part in its group. */
   checkHealth(): void {
     if (!this.#member) throw new Error('not started');
-    this.#member.checkHealth(2 * (this.#options.sessionTimeoutMs ?? 15_000), HANDLING_FOR_MS);
+    this.#member.checkHealth(2 * (this.#options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS), HANDLING_FOR_MS);
   }
 
   isHealthy(): boolean {
@@ -160,7 +165,7 @@ export class KafkaBatchStrategy extends Server implements CustomTransportStrateg
       groupId: this.#groupId,
       topics: [...this.#processors.keys()],
       coPartition: this.#options.coPartition ?? false,
-      sessionTimeoutMs: this.#options.sessionTimeoutMs ?? 15_000,
+      sessionTimeoutMs: this.#options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS,
       heartbeatIntervalMs: this.#options.heartbeatIntervalMs ?? 3_000,
       rebalanceTimeoutMs: this.#options.rebalanceTimeoutMs ?? 30_000,
       partitionsConcurrently: this.#options.partitionsConcurrently ?? 4,
