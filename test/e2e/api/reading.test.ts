@@ -113,7 +113,7 @@ describe('reading after a 202', () => {
     await get(path).expect(404);
     const started = performance.now();
     for (const each of [path, `${path}/timeline`]) await get(each).expect(404);
-    expect(performance.now() - started).toBeLessThan(1_500);
+    expect(performance.now() - started).toBeLessThan(3_000);
     await call(url, 'post', `${path}/cancel`).expect(404);
   });
 });
@@ -128,6 +128,8 @@ describe('GET /v1/notifications', () => {
       const recipient = { id: i < 3 ? 'few' : 'many', email: 'a@example.org' };
       sent.unshift(await send({ recipient, channels, content: { subject: 's', body: 'b' } }, key));
     }
+    // A list waits for the read model too, but not for ever, and a machine that runs all of these tests may be slow.
+    await expect.poll(async () => (await list('limit=100')).data.length, { timeout: 20_000 }).toBe(7);
   });
   const list = (query: string) => page<View>(`/v1/notifications?${query}`, key);
 

@@ -1,5 +1,6 @@
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { notificationOf } from './load.js';
 import { MailReceiver, WebhookReceiver } from './receivers.js';
 import { API_KEY, System, WEBHOOK_SECRET } from './system.js';
 
@@ -71,7 +72,7 @@ describe('one notification, the whole way', () => {
 
 describe('a provider that fails', () => {
   it('is tried again on the schedule, with the same id', async () => {
-    webhook.answer = (call, path) => (path === '/flaky' && callsOf(idOf(call.body)).length < 3 ? 503 : 204);
+    webhook.answer = (call, path) => (path === '/flaky' && callsOf(notificationOf(call.body)).length < 3 ? 503 : 204);
     const id = await system.send({ ...body('user-3', '/flaky'), channels: ['webhook'] });
     await expect.poll(statusOf(id), { timeout: 15_000 }).toBe('delivered');
     const [delivery] = (await system.notification(id)).deliveries;
@@ -114,8 +115,8 @@ describe('order', () => {
     await expect
       .poll(() => ids.flatMap(callsOf).filter(({ endedAt }) => endedAt < Infinity).length, { timeout: 15_000 })
       .toBe(20);
-    const calls = webhook.calls.filter((call) => ids.includes(idOf(call.body)));
-    expect(calls.map((call) => idOf(call.body))).toEqual(ids);
+    const calls = webhook.calls.filter((call) => ids.includes(notificationOf(call.body)));
+    expect(calls.map((call) => notificationOf(call.body))).toEqual(ids);
     for (const [n, call] of calls.entries())
       if (n > 0) expect(call.startedAt).toBeGreaterThanOrEqual(calls[n - 1]!.endedAt);
   });
@@ -126,7 +127,7 @@ describe('order', () => {
     const first = await system.send({ ...body('strict', '/first'), channels: ['webhook'], orderingKey: 'order-42' });
     const second = await system.send({ ...body('strict', '/second'), channels: ['webhook'], orderingKey: 'order-42' });
     await expect.poll(statusOf(second), { timeout: 15_000 }).toBe('delivered');
-    const calls = webhook.calls.map((call) => idOf(call.body)).filter((id) => id === first || id === second);
+    const calls = webhook.calls.map((call) => notificationOf(call.body)).filter((id) => id === first || id === second);
     expect(calls).toEqual([first, first, first, second]);
   });
 });
@@ -152,6 +153,3 @@ describe('time', () => {
     expect(callsOf(id)).toHaveLength(0);
   });
 });
-
-const idOf = (payload: string): string =>
-  (JSON.parse(payload) as { data: { notificationId: string } }).data.notificationId;

@@ -22,8 +22,6 @@ import {
 
 /** How long a read waits for the read model to have what was accepted before it, milliseconds. */
 const PATIENCE_MS = 4_000;
-/** A list need not be complete, and waits less. */
-const LIST_PATIENCE_MS = 1_500;
 
 /** A notification that exists: in the read model, or only in Kafka and this process's memory as yet. */
 export type Found = { readonly row: NotificationRow } | { readonly recent: RecentSend };
@@ -81,7 +79,7 @@ export class StatusReader {
 
   /** Newest first. */
   async list(filter: ListFilter): Promise<{ row: NotificationRow; view: NotificationView }[]> {
-    await this.freshness.passed(this.recent.lastPositions(), LIST_PATIENCE_MS);
+    await this.freshness.passed(this.recent.lastPositions(), PATIENCE_MS);
     const { text, values } = listNotifications(filter);
     const rows = await this.database.query<NotificationRow>(text, values);
     const views = await this.views(rows, filter.tenant);
