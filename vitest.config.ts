@@ -7,8 +7,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   resolve: { tsconfigPaths: true },
   test: {
-    // Most tests wait for processes and clocks; on two cores one worker would leave them idle.
-    maxWorkers: 3,
+    // Most tests wait for processes and clocks; one worker would leave two cores idle half of the time.
+    maxWorkers: 2,
     globalSetup: ['test/global-setup.ts'],
     reporters: ['default', './test/closing-line-reporter.ts'],
     projects: [

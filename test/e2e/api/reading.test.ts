@@ -1,6 +1,6 @@
 import { firstIdAt, newNotificationId, TOPICS } from '@bongsu/contracts';
 import type { KafkaProducer } from '@bongsu/kafka';
-import type { ServiceProcess } from '@bongsu/testing';
+import { waitUntil, type ServiceProcess } from '@bongsu/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   API_KEY,
@@ -129,7 +129,7 @@ describe('GET /v1/notifications', () => {
       sent.unshift(await send({ recipient, channels, content: { subject: 's', body: 'b' } }, key));
     }
     // A list waits for the read model too, but not for ever, and a machine that runs all of these tests may be slow.
-    await expect.poll(async () => (await list('limit=100')).data.length, { timeout: 20_000 }).toBe(7);
+    await waitUntil('all in the list', async () => (await list('limit=100')).data.length === 7, { timeoutMs: 20_000 });
   });
   const list = (query: string) => page<View>(`/v1/notifications?${query}`, key);
 
