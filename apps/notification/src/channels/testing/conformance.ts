@@ -33,6 +33,9 @@ export interface Rig {
 const CALLS = 50;
 /** How soon after its signal's abortion a call must be over, milliseconds. */
 const ABORT_MS = 100;
+/** How soon after close() a call that is under way must be over, milliseconds. */
+const CLOSE_MS = 500;
+const UNDER_WAY_MS = 50;
 
 /** What every provider keeps to, whatever it talks to. See docs/guides/add-a-provider.md. */
 export function describeProvider(name: string, setUp: () => Promise<Rig>, talksTo: 'a peer' | 'nobody'): void {
@@ -130,9 +133,10 @@ function describePeer(current: () => Rig & { peer: Peer }): void {
     await Promise.all(Array.from({ length: CALLS }, () => deliver()));
     peer.behave('hang');
     const call = deliver();
-    await eventually(() => peer.connections() > 0, 'a connection');
+    // Long enough to be under way, over one of the connections that are open.
+    await sleep(UNDER_WAY_MS);
     await provider.close?.();
-    expect((await call).kind).toBe('retry');
+    expect(await Promise.race([call, sleep(CLOSE_MS)])).toMatchObject({ kind: 'retry' });
     await eventually(() => peer.connections() === 0, 'no connection left');
     expect((await deliver()).kind).toBe('retry');
   });

@@ -87,6 +87,8 @@ describe('an address', () => {
     '@example.org',
     'a@example.org,b@example.org',
     'a@example.org, b@example.org',
+    'a,b@example.org',
+    'a;b@example.org',
     'kim@example.org>',
     'Kim <kim@example.org>',
     'kim@example.org\r\nRCPT TO:<evil@example.org>',

@@ -37,7 +37,7 @@ const RECEIVER = `
 `;
 
 it('waits for an address that is far away before it turns to one that leads nowhere', async () => {
-  const receiver = new Worker(RECEIVER, { eval: true, workerData: 800 });
+  const receiver = new Worker(RECEIVER, { eval: true, workerData: 500 });
   opened.push({ close: () => receiver.terminate() });
   const [port] = (await once(receiver, 'message')) as [number];
   const queued: Socket[] = Array.from({ length: 4 }, () => connect(port, '127.0.0.1').on('error', () => undefined));
