@@ -31,14 +31,6 @@ export function residentBytes(pid: number): number {
   return Number(match?.[1] ?? 0) * 1024;
 }
 
-/** Processes whose command line names a path: the parts of a stack that lives in that folder. */
-export function processesOf(path: string): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => read(`/proc/${pid}/cmdline`)?.includes(path))
-    .map(Number);
-}
-
 /** Field numbers as in proc(5): 4 ppid, 14 utime, 15 stime, 16 cutime, 17 cstime; counted after the command in brackets. */
 function allProcesses(): Map<number, Stat> {
   const stats = new Map<number, Stat>();

@@ -3,10 +3,16 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import autocannon from 'autocannon';
 import { buildApps, mainOf } from '../../tools/build/build-apps.ts';
-import { endStack, startDisposableStack, type DisposableStack } from '../../tools/stack/disposable.ts';
+import {
+  endStack,
+  startDisposableStack,
+  type DisposablePart,
+  type DisposableStack,
+} from '../../tools/stack/disposable.ts';
 import { freePorts } from '../../tools/stack/ports.ts';
+import { readPidFile } from '../../tools/stack/process.ts';
 import { createServiceDatabase, serviceUrl, superuserOf, type Service } from '../../tools/stack/postgres-database.ts';
-import { cpuSeconds, processesOf, residentBytes } from './cpu.ts';
+import { cpuSeconds, residentBytes } from './cpu.ts';
 
 const KEY = 'bench-0123456789abcdef0123456789abcdef';
 const CONNECTIONS = 64;
@@ -119,7 +125,7 @@ function print(name: string, perSecond: number, cpu: CpuByProcess, count: number
 /** CPU seconds so far; the load generator does not count. */
 function cpuOf(services: readonly Running[], stack: DisposableStack): CpuByProcess {
   const own = services.map(({ name, child }) => [name, cpuSeconds([child.pid!])] as const);
-  const part = (name: string): number => cpuSeconds(rootsOf(join(stack.home, name)));
+  const part = (name: DisposablePart): number => cpuSeconds([readPidFile(stack.parts[name].pidFile)?.pid ?? 0]);
   return {
     ...Object.fromEntries(own),
     kafka: part('kafka'),
@@ -130,8 +136,6 @@ function cpuOf(services: readonly Running[], stack: DisposableStack): CpuByProce
 
 const spent = (before: CpuByProcess, after: CpuByProcess): CpuByProcess =>
   Object.fromEntries(Object.entries(after).map(([part, seconds]) => [part, seconds - (before[part] ?? 0)]));
-
-const rootsOf = (path: string): number[] => processesOf(path).filter((pid) => pid !== process.pid);
 
 async function start(name: Service, stack: DisposableStack): Promise<Running> {
   const [port, managementPort] = (await freePorts(2)) as [number, number];
