@@ -136,3 +136,34 @@ export async function complete(service: ServiceProcess): Promise<ServiceProcess>
   });
   return service;
 }
+
+/** A notification as the API shows it, as far as the tests look at it. */
+export interface View {
+  id: string;
+  status: string;
+  deliveries: {
+    id: string;
+    channel: string;
+    provider: string | null;
+    status: string;
+    attempts: { number: number }[];
+  }[];
+}
+
+export interface Page<T> {
+  data: T[];
+  nextCursor: string | null;
+}
+
+/** Reads of one api, whose address is known only once it runs. */
+export function readerOf(url: () => string) {
+  const get = (path: string, key = API_KEY) => call(url(), 'get', path, key);
+  const page = async <T>(path: string, key?: string): Promise<Page<T>> =>
+    (await get(path, key).expect(200)).body as Page<T>;
+  return {
+    get,
+    page,
+    view: async (id: string): Promise<View> => (await get(`/v1/notifications/${id}`).expect(200)).body as View,
+    timeline: (id: string) => page<{ type: string; at: string; status?: string }>(`/v1/notifications/${id}/timeline`),
+  };
+}

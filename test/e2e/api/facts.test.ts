@@ -4,16 +4,16 @@ import type { KafkaProducer } from '@bongsu/kafka';
 import type { ServiceProcess } from '@bongsu/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
-  API_KEY,
   attempt,
-  call,
   fact,
   factRecord,
   producerFor,
+  readerOf,
   recordsOf,
   requested,
   requestRecord,
   System,
+  type View,
 } from './api-system.js';
 
 let system: System;
@@ -31,28 +31,7 @@ afterAll(async () => {
   await service.stop();
 });
 
-interface View {
-  id: string;
-  status: string;
-  deliveries: {
-    id: string;
-    channel: string;
-    provider: string | null;
-    status: string;
-    attempts: { number: number }[];
-  }[];
-}
-interface Page<T> {
-  data: T[];
-  nextCursor: string | null;
-}
-
-const get = (path: string, key = API_KEY) => call(url, 'get', path, key);
-const view = async (id: string): Promise<View> => (await get(`/v1/notifications/${id}`).expect(200)).body as View;
-const page = async <T>(path: string, key?: string): Promise<Page<T>> =>
-  (await get(path, key).expect(200)).body as Page<T>;
-const timeline = (id: string) =>
-  page<{ type: string; at: string; status?: string }>(`/v1/notifications/${id}/timeline`);
+const { get, page, view, timeline } = readerOf(() => url);
 
 describe('facts', () => {
   const settled = async (id: string, status: string): Promise<View> => {

@@ -11,10 +11,12 @@ import {
   logged,
   makeKey,
   producerFor,
+  readerOf,
   recordsOf,
   requested,
   requestRecord,
   System,
+  type View,
 } from './api-system.js';
 
 let system: System;
@@ -32,30 +34,9 @@ afterAll(async () => {
   await service.stop();
 });
 
-interface View {
-  id: string;
-  status: string;
-  deliveries: {
-    id: string;
-    channel: string;
-    provider: string | null;
-    status: string;
-    attempts: { number: number }[];
-  }[];
-}
-interface Page<T> {
-  data: T[];
-  nextCursor: string | null;
-}
-
-const get = (path: string, key = API_KEY) => call(url, 'get', path, key);
+const { get, page, view, timeline } = readerOf(() => url);
 const send = async (body: object, key = API_KEY): Promise<string> =>
   ((await call(url, 'post', '/v1/notifications', key).send(body).expect(202)).body as { id: string }).id;
-const view = async (id: string): Promise<View> => (await get(`/v1/notifications/${id}`).expect(200)).body as View;
-const page = async <T>(path: string, key?: string): Promise<Page<T>> =>
-  (await get(path, key).expect(200)).body as Page<T>;
-const timeline = (id: string) =>
-  page<{ type: string; at: string; status?: string }>(`/v1/notifications/${id}/timeline`);
 
 describe('reading after a 202', () => {
   it('never gives a 404, also with many at once', async () => {
