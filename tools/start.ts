@@ -10,7 +10,10 @@ const STOP_LIMIT = 13_500;
 const ONE_SIGNAL = 1_000;
 
 const screen = new Screen();
-const { settings, problems } = readStackSettings(process.env, { verbose: process.argv.includes('--verbose') });
+const { settings, problems } = readStackSettings(process.env, {
+  verbose: process.argv.includes('--verbose'),
+  brokers: brokersOf(process.argv),
+});
 const supervisor = new Supervisor(settings, screen);
 let stoppingSince: number | undefined;
 
@@ -28,6 +31,12 @@ process.on('uncaughtException', (error) => {
   screen.complain(error.stack ?? error.message);
   void stop(1);
 });
+
+/** `--cluster` is three brokers, `--cluster=4` four; without it there is one. What is no number becomes a problem later. */
+function brokersOf(flags: readonly string[]): number {
+  const flag = flags.find((each) => each === '--cluster' || each.startsWith('--cluster='));
+  return flag === undefined ? 1 : Number(flag.split('=')[1] ?? 3);
+}
 
 function onSignal(): void {
   if (stoppingSince === undefined) {

@@ -6,6 +6,7 @@ import { buildApps, mainOf } from '../../tools/build/build-apps.ts';
 import {
   endStack,
   startDisposableStack,
+  specOf,
   type DisposablePart,
   type DisposableStack,
 } from '../../tools/stack/disposable.ts';
@@ -125,7 +126,7 @@ function print(name: string, perSecond: number, cpu: CpuByProcess, count: number
 /** CPU seconds so far; the load generator does not count. */
 function cpuOf(services: readonly Running[], stack: DisposableStack): CpuByProcess {
   const own = services.map(({ name, child }) => [name, cpuSeconds([child.pid!])] as const);
-  const part = (name: DisposablePart): number => cpuSeconds([readPidFile(stack.parts[name].pidFile)?.pid ?? 0]);
+  const part = (name: DisposablePart): number => cpuSeconds([readPidFile(specOf(stack, name).pidFile)?.pid ?? 0]);
   return {
     ...Object.fromEntries(own),
     kafka: part('kafka'),

@@ -3,31 +3,42 @@ import { chmod, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { resolveJars } from './jars.ts';
-import { BROKER_ID, kafkaIsReady, prepareKafka } from './kafka.ts';
+import { prepareJavaServers, prepareBroker, type JavaServer } from './disposable-servers.ts';
+import { kafkaIsReady } from './kafka.ts';
 import { clearAfterKill, preparePostgres } from './postgres.ts';
 import { createServiceDatabase, postgresIsReady, setSuperuserPassword, throughSocket } from './postgres-database.ts';
 import { freePorts } from './ports.ts';
 import { endProcess, readPidFile, runningProcess, startProcess, writePidFile, type ProcessSpec } from './process.ts';
 import { identify, isRunning, signal } from './process-identity.ts';
 import { until } from './until.ts';
-import { brokerIsUnregistered, prepareZooKeeper, zooKeeperIsReady } from './zookeeper.ts';
+import { brokerIsUnregistered, zooKeeperIsReady } from './zookeeper.ts';
 
-/** A part of the disposable stack that a test may stop and start. */
-export type DisposablePart = 'zookeeper' | 'kafka' | 'postgres';
+/** A part of the disposable stack that a test may stop and start; of a cluster, those with a number. */
+export type DisposablePart = 'postgres' | 'zookeeper' | 'kafka' | `zookeeper-${number}` | `kafka-${number}`;
 
 /** Everything about a running disposable stack. Plain data: it is handed from vitest's process to its workers. */
 export interface DisposableStack {
   readonly home: string;
-  /** `host:port` of the broker's external listener. */
+  /** `host:port` of the brokers' external listeners, comma-separated. */
   readonly kafkaBrokers: string;
   /** The folder of Kafka's jars, for a Java class path `<folder>/*`. */
   readonly kafkaJars: string;
-  /** `host:port`. */
+  /** `host:port` of every ZooKeeper, comma-separated. */
   readonly zooKeeper: string;
   /** The superuser's way to the database `postgres`. */
   readonly postgresUrl: string;
+  /** Of a cluster: the first broker's and the first ZooKeeper's. */
   readonly ports: { readonly kafka: number; readonly zooKeeper: number; readonly postgres: number };
-  readonly parts: Readonly<Record<DisposablePart, ProcessSpec>>;
+  readonly parts: Readonly<Partial<Record<DisposablePart, ProcessSpec>>>;
+  /** Brokers and ZooKeepers. */
+  readonly servers: readonly JavaServer[];
+}
+
+export interface DisposableOptions {
+  /** Three ZooKeepers (`zookeeper-1` to `-3`) and three brokers (`kafka-1` to `-3`, ids 1 to 3), replication factor 3. Default: one of each. */
+  readonly cluster?: boolean;
+  /** Default true. */
+  readonly postgres?: boolean;
 }
 
 const PREFIX = 'bongsu-test-';
@@ -38,7 +49,7 @@ const PASSWORD = 'bongsu';
  * `bongsu`. Also clears away what an earlier run left that was killed.
  * @throws when a part does not start, with the end of its log; nothing is left running then
  */
-export async function startDisposableStack(): Promise<DisposableStack> {
+export async function startDisposableStack(options: DisposableOptions = {}): Promise<DisposableStack> {
   await clearAbandonedStacks();
   // PostgreSQL's own user must get in, and mkdtemp lets only the caller.
   const home = await mkdtemp(join(tmpdir(), PREFIX));
@@ -46,12 +57,11 @@ export async function startDisposableStack(): Promise<DisposableStack> {
   const self = identify(process.pid);
   if (self) writePidFile(join(home, 'owner.pid'), self);
   try {
-    const stack = await prepare(home);
-    // All three at once: Kafka waits for ZooKeeper by itself while its Java starts up.
+    const stack = await prepare(home, options);
+    // All at once: Kafka waits for ZooKeeper by itself while its Java starts up.
     const started = await Promise.allSettled([
-      startPart(stack, 'zookeeper'),
-      startPart(stack, 'kafka', { mayBeRegistered: false }),
-      startPostgres(stack),
+      ...stack.servers.map(({ spec }) => startPart(stack, spec.name as DisposablePart, { mayBeRegistered: false })),
+      ...(stack.parts.postgres ? [startPostgres(stack)] : []),
     ]);
     // Only now: a part that is still being started when the stack is ended would be left over.
     for (const result of started) if (result.status === 'rejected') throw result.reason;
@@ -62,47 +72,70 @@ export async function startDisposableStack(): Promise<DisposableStack> {
   }
 }
 
-async function prepare(home: string): Promise<DisposableStack> {
+async function prepare(
+  home: string,
+  { cluster = false, postgres: withPostgres = true }: DisposableOptions,
+): Promise<DisposableStack> {
   const jars = await resolveJars(() => undefined);
-  const [zooKeeper, external, internal, docker, postgres] = (await freePorts(5)) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  const pidFile = (name: string): string => join(home, `${name}.pid`);
-  const parts = {
-    zookeeper: await prepareZooKeeper({
-      jars,
-      home: join(home, 'zookeeper'),
-      port: zooKeeper,
-      pidFile: pidFile('zookeeper'),
-    }),
-    kafka: await prepareKafka({
-      jars,
-      home: join(home, 'kafka'),
-      zooKeeperPort: zooKeeper,
-      ports: { external, internal, docker },
-      pidFile: pidFile('kafka'),
-    }),
-    postgres: (await preparePostgres({ home: join(home, 'postgres'), port: postgres, pidFile: pidFile('postgres') }))
-      .spec,
-  };
-  return {
+  const servers = await prepareJavaServers(jars, home, cluster ? 3 : 1);
+  const [postgresPort] = (await freePorts(1, takenBy(servers))) as [number];
+  const postgres = withPostgres
+    ? (await preparePostgres({ home: join(home, 'postgres'), port: postgresPort, pidFile: join(home, 'postgres.pid') }))
+        .spec
+    : undefined;
+  return described({
     home,
-    kafkaBrokers: `127.0.0.1:${external}`,
     kafkaJars: jars.directory,
-    zooKeeper: `127.0.0.1:${zooKeeper}`,
-    postgresUrl: `postgres://postgres:${PASSWORD}@127.0.0.1:${postgres}/postgres`,
-    ports: { kafka: external, zooKeeper, postgres },
-    parts,
+    postgresUrl: `postgres://postgres:${PASSWORD}@127.0.0.1:${postgresPort}/postgres`,
+    postgresPort,
+    servers,
+    postgres,
+  });
+}
+
+const addresses = (ports: readonly number[]): string => ports.map((port) => `127.0.0.1:${port}`).join(',');
+const takenBy = (servers: readonly JavaServer[]): number[] => servers.flatMap(({ ports }) => ports);
+
+function described(given: {
+  home: string;
+  kafkaJars: string;
+  postgresUrl: string;
+  postgresPort: number;
+  servers: readonly JavaServer[];
+  postgres: ProcessSpec | undefined;
+}): DisposableStack {
+  const { postgresPort, postgres, ...rest } = given;
+  const of = (kind: JavaServer['kind']): number[] =>
+    given.servers.filter((server) => server.kind === kind).map(({ port }) => port);
+  return {
+    ...rest,
+    kafkaBrokers: addresses(of('kafka')),
+    zooKeeper: addresses(of('zookeeper')),
+    ports: { kafka: of('kafka')[0] ?? 0, zooKeeper: of('zookeeper')[0] ?? 0, postgres: postgresPort },
+    parts: {
+      ...Object.fromEntries(given.servers.map(({ spec }) => [spec.name, spec])),
+      ...(postgres ? { postgres } : {}),
+    },
   };
+}
+
+/** The cluster with one more broker, with the next id; it runs and holds nothing yet. */
+export async function addBroker(stack: DisposableStack): Promise<DisposableStack> {
+  const jars = await resolveJars(() => undefined);
+  const broker = await prepareBroker(jars, stack.home, stack.servers, takenBy(stack.servers));
+  const grown = described({
+    ...stack,
+    postgresPort: stack.ports.postgres,
+    postgres: stack.parts.postgres,
+    servers: [...stack.servers, broker],
+  });
+  await startPart(grown, broker.spec.name as DisposablePart);
+  return grown;
 }
 
 async function startPostgres(stack: DisposableStack): Promise<void> {
   await startPart(stack, 'postgres');
-  await throughSocket(stack.parts.postgres.cwd, stack.ports.postgres, async (superuser) => {
+  await throughSocket(specOf(stack, 'postgres').cwd, stack.ports.postgres, async (superuser) => {
     await setSuperuserPassword(superuser, PASSWORD);
     await createServiceDatabase(superuser, 'bongsu');
   });
@@ -117,16 +150,16 @@ export async function startPart(
   part: DisposablePart,
   { mayBeRegistered = true }: { mayBeRegistered?: boolean } = {},
 ): Promise<void> {
-  const spec = stack.parts[part];
-  const { ports } = stack;
-  if (part === 'kafka' && mayBeRegistered) await brokerIsUnregistered(ports.zooKeeper, BROKER_ID);
+  const spec = specOf(stack, part);
+  const server = stack.servers.find((each) => each.spec.name === part);
+  const zooKeepers = stack.servers.filter(({ kind }) => kind === 'zookeeper').map(({ port }) => port);
+  if (server?.kind === 'kafka' && mayBeRegistered) await brokerIsUnregistered(zooKeepers, server.id);
   if (part === 'postgres') await clearAfterKill(spec.cwd);
   const child = await startProcess(spec, { file: join(stack.home, `${part}.log`) });
-  const ready = {
-    zookeeper: () => zooKeeperIsReady(ports.zooKeeper),
-    kafka: () => kafkaIsReady(ports.kafka),
-    postgres: () => throughSocket(spec.cwd, ports.postgres, postgresIsReady),
-  }[part];
+  const ready = async (): Promise<boolean> => {
+    if (!server) return throughSocket(spec.cwd, stack.ports.postgres, postgresIsReady);
+    return server.kind === 'kafka' ? kafkaIsReady(server.port) : zooKeeperIsReady(server.port);
+  };
   const alive = (): boolean => child.exitCode === null && child.signalCode === null;
   const reached = await until(async () => !alive() || (await ready()), { timeoutMs: 60_000, everyMs: 50 });
   if (reached && alive()) return;
@@ -143,12 +176,19 @@ export async function stopPart(
   part: DisposablePart,
   how: 'in order' | 'SIGKILL' | 'SIGSTOP' | 'SIGCONT' = 'in order',
 ): Promise<void> {
-  const spec = stack.parts[part];
+  const spec = specOf(stack, part);
   if (how === 'in order') return endProcess(spec.pidFile, { ...spec, graceMs: 15_000 });
   const running = runningProcess(spec.pidFile);
   if (!running) throw new Error(`${part} is not running`);
   signal(running, how);
   if (how === 'SIGKILL') await until(() => !isRunning(running), { timeoutMs: 5_000, everyMs: 10 });
+}
+
+/** How a part is started, and where its pid file is. */
+export function specOf(stack: DisposableStack, part: DisposablePart): ProcessSpec {
+  const spec = stack.parts[part];
+  if (!spec) throw new Error(`this stack has no part ${part}, but ${Object.keys(stack.parts).join(', ')}`);
+  return spec;
 }
 
 /** Ends the stack and deletes its folder. */

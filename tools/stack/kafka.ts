@@ -7,14 +7,16 @@ import type { ProcessSpec } from './process.ts';
 
 const INFRA = join(import.meta.dirname, '..', '..', 'infra');
 
-/** The id of the stack's only broker. */
-export const BROKER_ID = 1;
-
 export interface KafkaOptions {
   readonly jars: Jars;
   /** Where its configuration and its data are kept. */
   readonly home: string;
-  readonly zooKeeperPort: number;
+  readonly name: string;
+  readonly brokerId: number;
+  /** Three brokers or more: each record is kept on three, and each broker is a rack of its own. */
+  readonly clustered: boolean;
+  /** Of every ZooKeeper. */
+  readonly zooKeeperPorts: readonly number[];
   readonly ports: {
     /** Programs on this machine. */
     readonly external: number;
@@ -32,20 +34,25 @@ export interface KafkaOptions {
 
 /** Writes the broker's configuration and says how to start it. */
 export async function prepareKafka(options: KafkaOptions): Promise<ProcessSpec> {
-  const { jars, home, ports, pidFile } = options;
+  const { jars, home, name, clustered, ports, pidFile } = options;
   const data = join(home, 'data');
   await mkdir(data, { recursive: true });
   const configuration = join(home, 'server.properties');
-  const fixed = await readFile(join(INFRA, 'kafka', 'server.properties'), 'utf8');
-  await writeFile(configuration, `${fixed}\n${ownSettings(options, data)}`);
+  const fixed = await Promise.all(
+    ['server.properties', ...(clustered ? ['cluster.properties'] : [])].map((file) =>
+      readFile(join(INFRA, 'kafka', file), 'utf8'),
+    ),
+  );
+  // Of a setting that is there twice Kafka takes the last.
+  await writeFile(configuration, [...fixed, ownSettings(options, data)].join('\n'));
   const exporter =
     ports.metrics === undefined ? undefined : { port: ports.metrics, rules: join(INFRA, 'jmx', 'kafka.yml') };
   return {
-    name: 'kafka',
+    name,
     command: javaCommand(),
     args: [
       ...javaArguments(jars, 'kafka.Kafka', {
-        flags: ['-Xms128m', '-Xmx512m', '-XX:+UseSerialGC'],
+        flags: [clustered ? '-Xms96m' : '-Xms128m', clustered ? '-Xmx320m' : '-Xmx512m', '-XX:+UseSerialGC'],
         log4j: join(INFRA, 'kafka', 'log4j.properties'),
         exporter,
       }),
@@ -59,10 +66,12 @@ export async function prepareKafka(options: KafkaOptions): Promise<ProcessSpec> 
   };
 }
 
-function ownSettings({ ports, dockerHost, zooKeeperPort }: KafkaOptions, data: string): string {
+function ownSettings(options: KafkaOptions, data: string): string {
+  const { brokerId, clustered, ports, dockerHost, zooKeeperPorts } = options;
   return Object.entries({
-    'broker.id': BROKER_ID,
-    'zookeeper.connect': `127.0.0.1:${zooKeeperPort}`,
+    'broker.id': brokerId,
+    ...(clustered ? { 'broker.rack': `rack-${brokerId}` } : {}),
+    'zookeeper.connect': zooKeeperPorts.map((port) => `127.0.0.1:${port}`).join(','),
     'log.dirs': data,
     'listener.security.protocol.map': 'EXTERNAL:PLAINTEXT,INTERNAL:PLAINTEXT,DOCKER:PLAINTEXT',
     'inter.broker.listener.name': 'INTERNAL',

@@ -2,14 +2,14 @@ import { randomInt } from 'node:crypto';
 import { createServer, connect, type Socket } from 'node:net';
 
 /**
- * Ports that were free a moment ago, all different. They lie below those that systems give to outgoing connections (32768
+ * Ports that were free a moment ago, all different and none of `except` (whose servers may be down at the moment). They lie below those that systems give to outgoing connections (32768
  * and up on Linux): from there, any connection of any program could take the port while its server is restarted.
  */
-export async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number, except: readonly number[] = []): Promise<number[]> {
   const ports = new Set<number>();
   while (ports.size < count) {
     const port = randomInt(20_000, 32_000);
-    if (!(await portInUse(port))) ports.add(port);
+    if (!except.includes(port) && !(await portInUse(port))) ports.add(port);
   }
   return [...ports];
 }

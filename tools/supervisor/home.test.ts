@@ -91,6 +91,17 @@ describe('a reset', () => {
     expect(await readFile(join(home, 'notes.txt'), 'utf8')).toBe('mine');
   });
 
+  it('deletes the cluster, too, unless that one runs', async () => {
+    const cluster = join(home, 'cluster');
+    await prepareHome(cluster);
+    await writeFile(join(cluster, 'logs', 'kafka-1.log'), 'x');
+    const lock = lockHome(cluster);
+    await expect(deleteHome(home)).rejects.toThrow(AlreadyRunning);
+    lock.release();
+    expect(await deleteHome(home)).toBe(true);
+    expect(existsSync(home)).toBe(false);
+  });
+
   it('does not touch a folder that no stack has made', async () => {
     const stranger = await mkdtemp(join(tmpdir(), 'bongsu-stranger-'));
     onTestFinished(() => rm(stranger, { recursive: true }));

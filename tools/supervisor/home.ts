@@ -3,6 +3,7 @@ import { chmod, mkdir, readdir, rm, rmdir, stat, writeFile } from 'node:fs/promi
 import { join } from 'node:path';
 import { identify, isRunning, processesIn, signal } from '../stack/process-identity.ts';
 import { endProcess, readPidFile, runningProcess, writePidFile } from '../stack/process.ts';
+import { CLUSTER_FOLDER } from './stack-settings.ts';
 
 /** What the stack makes in its home; nothing else in there is ever deleted. */
 const OWN = ['api-key', 'kafka', 'logs', 'postgres', 'run', 'secrets', 'supervisor.pid', 'zookeeper'];
@@ -109,8 +110,8 @@ export async function endOrphans(home: string): Promise<string[]> {
     name.endsWith('.pid') ? [name.slice(0, -'.pid'.length)] : [],
   );
   const orphans = names.filter((name) => runningProcess(pidFileOf(home, name)));
-  const servers = new Set(['kafka', 'zookeeper', 'postgres']);
-  const steps = [names.filter((name) => !servers.has(name)), ['kafka', 'postgres'], ['zookeeper']];
+  const of = (pattern: RegExp): string[] => names.filter((name) => pattern.test(name));
+  const steps = [of(/^(?!kafka|postgres|zookeeper)/), of(/^(kafka|postgres)/), of(/^zookeeper/)];
   for (const step of steps) {
     await Promise.all(step.map((name) => endProcess(pidFileOf(home, name), signalsOf(name))));
   }
@@ -124,7 +125,7 @@ function signalsOf(name: string): Parameters<typeof endProcess>[1] {
 }
 
 /**
- * Deletes what the stack keeps. Returns false when there is nothing.
+ * Deletes what the stack keeps, and the cluster below it. Returns false when there is nothing.
  * @throws AlreadyRunning, and when the folder is not one that the stack has made
  */
 export async function deleteHome(home: string): Promise<boolean> {
@@ -133,6 +134,7 @@ export async function deleteHome(home: string): Promise<boolean> {
   if (entries.length === 0) return false;
   // BONGSU_HOME may name any folder by mistake.
   if (!entries.includes(MARKER)) throw new Error(`${home} was not made by npm start: it is left alone`);
+  if (entries.includes(CLUSTER_FOLDER)) await deleteHome(join(home, CLUSTER_FOLDER));
   const lock = lockHome(home);
   await endOrphans(home);
   for (const backend of processesIn(join(home, 'postgres', 'data'))) if (isRunning(backend)) signal(backend, 'SIGKILL');

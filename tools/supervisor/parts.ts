@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { mainOf } from '../build/build-apps.ts';
 import type { Jars } from '../stack/jars.ts';
-import { BROKER_ID, kafkaIsReady, prepareKafka } from '../stack/kafka.ts';
+import { kafkaIsReady, prepareKafka } from '../stack/kafka.ts';
 import { ask } from '../stack/ports.ts';
 import type { ProcessSpec } from '../stack/process.ts';
 import { clearAfterKill, preparePostgres } from '../stack/postgres.ts';
@@ -10,43 +10,70 @@ import { brokerIsUnregistered, prepareZooKeeper, zooKeeperIsReady } from '../sta
 import { pidFileOf } from './home.ts';
 import type { PartDefinition } from './part.ts';
 import type { Secrets } from './secrets.ts';
+import type { BrokerPorts, ZooKeeperPorts } from './stack-ports.ts';
 import type { StackSettings } from './stack-settings.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
-export async function zooKeeperPart({ home, ports }: StackSettings, jars: Jars): Promise<PartDefinition> {
-  const spec = await prepareZooKeeper({
-    jars,
-    home: join(home, 'zookeeper'),
-    port: ports.ZOOKEEPER_PORT,
-    metricsPort: ports.ZOOKEEPER_JMX_PORT,
-    pidFile: pidFileOf(home, 'zookeeper'),
-  });
-  return { spec, format: 'java', isReady: () => zooKeeperIsReady(ports.ZOOKEEPER_PORT) };
+/** Every ZooKeeper, and every broker. */
+export async function javaParts(settings: StackSettings, jars: Jars): Promise<PartDefinition[]> {
+  const { zooKeepers, brokers } = settings;
+  return Promise.all([
+    ...zooKeepers.map((zooKeeper) => zooKeeperPart(settings, zooKeeper, jars)),
+    ...brokers.map((broker) => kafkaPart(settings, broker, jars)),
+  ]);
 }
 
-export async function kafkaPart({ home, ports, dockerHost }: StackSettings, jars: Jars): Promise<PartDefinition> {
+async function zooKeeperPart(
+  { home, zooKeepers }: StackSettings,
+  { id, client, metrics }: ZooKeeperPorts,
+  jars: Jars,
+): Promise<PartDefinition> {
+  const clustered = zooKeepers.length > 1;
+  const name = clustered ? `zookeeper-${id}` : 'zookeeper';
+  const spec = await prepareZooKeeper({
+    jars,
+    home: clustered ? join(home, 'zookeeper', String(id)) : join(home, 'zookeeper'),
+    name,
+    port: client,
+    ...(clustered ? { ensemble: { id, members: zooKeepers } } : {}),
+    metricsPort: metrics,
+    pidFile: pidFileOf(home, name),
+  });
+  return { spec, format: 'java', isReady: () => zooKeeperIsReady(client) };
+}
+
+async function kafkaPart(
+  { home, brokers, zooKeepers, dockerHost }: StackSettings,
+  { id, ...ports }: BrokerPorts,
+  jars: Jars,
+): Promise<PartDefinition> {
+  const clustered = brokers.length > 1;
+  const name = clustered ? `kafka-${id}` : 'kafka';
+  const zooKeeperPorts = zooKeepers.map(({ client }) => client);
   const spec = await prepareKafka({
     jars,
-    home: join(home, 'kafka'),
-    zooKeeperPort: ports.ZOOKEEPER_PORT,
-    ports: {
-      external: ports.KAFKA_PORT,
-      internal: ports.KAFKA_INTERNAL_PORT,
-      docker: ports.KAFKA_DOCKER_PORT,
-      metrics: ports.KAFKA_JMX_PORT,
-    },
+    home: clustered ? join(home, 'kafka', String(id)) : join(home, 'kafka'),
+    name,
+    brokerId: id,
+    clustered,
+    zooKeeperPorts,
+    ports,
     ...(dockerHost === undefined ? {} : { dockerHost }),
-    pidFile: pidFileOf(home, 'kafka'),
+    pidFile: pidFileOf(home, name),
   });
   return {
     spec,
     format: 'java',
     // A killed broker is remembered by ZooKeeper for 6 s, and one that starts meanwhile gives up.
-    before: (signal) => brokerIsUnregistered(ports.ZOOKEEPER_PORT, BROKER_ID, { signal }),
-    isReady: () => kafkaIsReady(ports.KAFKA_PORT),
+    before: (signal) => brokerIsUnregistered(zooKeeperPorts, id, { signal }),
+    isReady: () => kafkaIsReady(ports.external),
   };
 }
+
+/** Where services and tools begin; any broker that is up tells them the others. */
+export const bootstrapOf = ({ brokers }: StackSettings): string =>
+  brokers.map(({ external }) => `127.0.0.1:${external}`).join(',');
 
 export async function postgresPart({ home, ports }: StackSettings): Promise<PartDefinition & { socketFolder: string }> {
   const port = ports.POSTGRES_PORT;
@@ -94,10 +121,11 @@ export function servicePart(service: Service, settings: StackSettings, secrets: 
 /** What a service is told: where its own stack is, always; what the environment may choose, unless it has chosen. */
 export function serviceEnvironment(
   service: Service,
-  { ports, rolePasswords }: StackSettings,
+  settings: StackSettings,
   { apiKey, webhookSecret }: Secrets,
   environment: NodeJS.ProcessEnv = process.env,
 ): Record<string, string> {
+  const { ports, rolePasswords } = settings;
   const chosen = (name: string, otherwise: string): string => environment[name]?.trim() || otherwise;
   const [port, managementPort] = {
     api: [ports.API_PORT, ports.API_MANAGEMENT_PORT],
@@ -108,7 +136,7 @@ export function serviceEnvironment(
   return {
     ...(port === 0 ? {} : { PORT: String(port) }),
     MANAGEMENT_PORT: String(managementPort),
-    KAFKA_BROKERS: `127.0.0.1:${ports.KAFKA_PORT}`,
+    KAFKA_BROKERS: bootstrapOf(settings),
     DATABASE_URL: serviceUrl(service, ports.POSTGRES_PORT, 'bongsu', rolePasswords[service]),
     BOOTSTRAP_API_KEY: apiKey,
     WEBHOOK_SIGNING_SECRET: webhookSecret,

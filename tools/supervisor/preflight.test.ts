@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { javaVersion, takenPorts } from './preflight.ts';
 import { readStackSettings } from './stack-settings.ts';
 import { freePorts } from '../stack/ports.ts';
-import { PORT_VARIABLES } from './stack-settings.ts';
+import { PORT_VARIABLES } from './stack-ports.ts';
 
 it.each([
   ['openjdk version "17.0.15" 2025-04-15', 17],
@@ -22,7 +22,7 @@ it('names a port that is in use, the part that needs it and the variable that mo
   const free = await freePorts(PORT_VARIABLES.length);
   const environment = Object.fromEntries(PORT_VARIABLES.map((name, index) => [name, String(free[index])]));
   const { settings } = readStackSettings({ ...environment, POSTGRES_PORT: String(port) });
-  expect(await takenPorts(settings.ports)).toEqual([
+  expect(await takenPorts(settings.uses)).toEqual([
     `port ${port} (PostgreSQL) is in use: stop what uses it, or move ours with POSTGRES_PORT`,
   ]);
   server.close();

@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { jarsAreCached } from '../stack/jars.ts';
 import { javaCommand } from '../stack/java.ts';
 import { portInUse } from '../stack/ports.ts';
-import { PORT_VARIABLES, purposeOf, type StackSettings } from './stack-settings.ts';
+import type { PortUse } from './stack-ports.ts';
 
 const LEAST_JAVA = 17;
 
@@ -17,15 +17,13 @@ export async function missingPrograms(): Promise<string[]> {
 }
 
 /** Which ports are not free, each with the part that needs it and the variable that moves it. */
-export async function takenPorts(ports: StackSettings['ports']): Promise<string[]> {
-  const taken = await Promise.all(
-    PORT_VARIABLES.map(async (variable) => ((await portInUse(ports[variable])) ? [variable] : [])),
-  );
+export async function takenPorts(uses: readonly PortUse[]): Promise<string[]> {
+  const taken = await Promise.all(uses.map(async (use) => ((await portInUse(use.port)) ? [use] : [])));
   return taken
     .flat()
     .map(
-      (variable) =>
-        `port ${ports[variable]} (${purposeOf(variable)}) is in use: stop what uses it, or move ours with ${variable}`,
+      ({ variable, port, what }) =>
+        `port ${port} (${what}) is in use: stop what uses it, or move ours with ${variable}`,
     );
 }
 

@@ -9,10 +9,10 @@ export interface Secrets {
 }
 
 /**
- * The environment's secrets, else those made at the first start and kept. The key in use is also in `<home>/api-key`, where
+ * The environment's secrets, else those made at the first start and kept. The key in use is also in `<keysHome>/api-key`, where
  * the CLI looks for it.
  */
-export async function loadSecrets({ home, apiKey, webhookSecret }: StackSettings): Promise<Secrets> {
+export async function loadSecrets({ keysHome: home, apiKey, webhookSecret }: StackSettings): Promise<Secrets> {
   const secrets = {
     apiKey:
       apiKey ?? (await kept(join(home, 'secrets', 'api-key'), () => `bongsu_${randomBytes(32).toString('base64url')}`)),

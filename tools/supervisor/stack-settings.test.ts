@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { serviceEnvironment } from './parts.ts';
-import { PORT_VARIABLES, readStackSettings } from './stack-settings.ts';
+import { PORT_VARIABLES } from './stack-ports.ts';
+import { readStackSettings } from './stack-settings.ts';
 
 const KEY = 'k'.repeat(32);
 
@@ -51,6 +52,55 @@ describe('the local stack', () => {
       'BOOTSTRAP_API_KEY',
     ]);
     expect(problems.join()).not.toContain('short');
+  });
+});
+
+describe('a cluster', () => {
+  it('has three brokers and three ZooKeepers, each with ports of its own', () => {
+    const { settings, problems } = readStackSettings({ BONGSU_HOME: '/home/x' }, { brokers: 3 });
+    expect(problems).toEqual([]);
+    expect(settings.brokers).toEqual([
+      { id: 1, external: 9092, internal: 19092, docker: 29092, metrics: 1234 },
+      { id: 2, external: 9093, internal: 19093, docker: 29093, metrics: 2234 },
+      { id: 3, external: 9094, internal: 19094, docker: 29094, metrics: 3234 },
+    ]);
+    expect(settings.zooKeepers).toEqual([
+      { id: 1, client: 2181, metrics: 1235, peer: 2888, election: 3888 },
+      { id: 2, client: 2182, metrics: 2235, peer: 2889, election: 3889 },
+      { id: 3, client: 2183, metrics: 3235, peer: 2890, election: 3890 },
+    ]);
+    expect(new Set(settings.uses.map(({ port }) => port)).size).toBe(14 + 2 * 4 + 2 * 2 + 3 * 2);
+  });
+
+  it('keeps its data apart from those of a single broker, and the keys with them', () => {
+    const { settings } = readStackSettings({ BONGSU_HOME: '/home/x' }, { brokers: 3 });
+    expect(settings).toMatchObject({ home: '/home/x/cluster', keysHome: '/home/x' });
+    expect(readStackSettings({ BONGSU_HOME: '/home/x' }).settings).toMatchObject({
+      home: '/home/x',
+      keysHome: '/home/x',
+    });
+  });
+
+  it('moves each port by a variable that it names', () => {
+    const { uses } = readStackSettings({}, { brokers: 5 }).settings;
+    for (const { variable } of uses) {
+      const { settings, problems } = readStackSettings({ [variable]: '12345' }, { brokers: 5 });
+      expect(problems).toEqual([]);
+      expect(settings.uses.filter(({ port }) => port === 12_345).map((use) => use.variable)).toEqual([variable]);
+    }
+    expect(uses.map(({ variable }) => variable)).toEqual(
+      expect.arrayContaining(['KAFKA_4_PORT', 'KAFKA_5_INTERNAL_PORT', 'ZOOKEEPER_2_JMX_PORT', 'ZOOKEEPER_PEER_PORT']),
+    );
+  });
+
+  it.each([2, 6, 3.5, Number.NaN, 0, -1])('of %d brokers is refused', (brokers) => {
+    expect(readStackSettings({}, { brokers }).problems).toEqual(['--cluster takes 3 to 5 brokers']);
+  });
+
+  it('tells the services all of its brokers', () => {
+    const { settings } = readStackSettings({ KAFKA_2_PORT: '10001' }, { brokers: 3 });
+    const env = serviceEnvironment('api', settings, { apiKey: KEY, webhookSecret: 'whsec_x' }, {});
+    expect(env['KAFKA_BROKERS']).toBe('127.0.0.1:9092,127.0.0.1:10001,127.0.0.1:9094');
   });
 });
 

@@ -1,34 +1,15 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { SERVICES, type RolePasswords } from '../stack/postgres-database.ts';
+import { BROKERS, readPorts, type StackPorts } from './stack-ports.ts';
 
-/** Every port of the local stack: the variable that moves it, where it is otherwise, and what it is for. */
-const PORTS = {
-  API_PORT: { port: 3000, what: 'the API' },
-  AUDIT_PORT: { port: 3002, what: 'the audit service' },
-  API_MANAGEMENT_PORT: { port: 9464, what: "the API's health and metrics" },
-  NOTIFICATION_MANAGEMENT_PORT: { port: 9465, what: "the notification service's health and metrics" },
-  AUDIT_MANAGEMENT_PORT: { port: 9466, what: "the audit service's health and metrics" },
-  KAFKA_PORT: { port: 9092, what: 'Kafka, for programs on this machine' },
-  KAFKA_INTERNAL_PORT: { port: 19092, what: 'Kafka, between brokers' },
-  KAFKA_DOCKER_PORT: { port: 29092, what: 'Kafka, for containers' },
-  KAFKA_JMX_PORT: { port: 1234, what: "Kafka's metrics" },
-  ZOOKEEPER_PORT: { port: 2181, what: 'ZooKeeper' },
-  ZOOKEEPER_JMX_PORT: { port: 1235, what: "ZooKeeper's metrics" },
-  POSTGRES_PORT: { port: 15432, what: 'PostgreSQL' },
-  SMTP_PORT: { port: 1025, what: "the mail catcher's SMTP" },
-  MAIL_PORT: { port: 8025, what: "the mail catcher's page" },
-} as const;
+/** Where a cluster keeps its data, below the home. */
+export const CLUSTER_FOLDER = 'cluster';
 
-export type PortVariable = keyof typeof PORTS;
-export const PORT_VARIABLES = Object.keys(PORTS) as PortVariable[];
-
-/** What a port is for, in words. */
-export const purposeOf = (variable: PortVariable): string => PORTS[variable].what;
-
-export interface StackSettings {
-  /** The folder of everything that the stack keeps. */
+export interface StackSettings extends StackPorts {
+  /** The folder of everything that the stack keeps, but for the keys. */
   readonly home: string;
-  readonly ports: Readonly<Record<PortVariable, number>>;
+  /** The folder of the keys: the same with and without `--cluster`, so that the CLI finds them. */
+  readonly keysHome: string;
   readonly postgresPassword: string;
   readonly rolePasswords: RolePasswords;
   /** The name by which containers reach this machine; without it the docker listener is for this machine only. */
@@ -43,16 +24,20 @@ export interface StackSettings {
 }
 
 /**
- * Reads the local stack's own variables; the services read theirs themselves. A variable that is empty counts as not set.
+ * Reads the local stack's own variables and flags (`brokers`: how many; more than one is a cluster); the services read theirs themselves. A variable that is empty counts as not set.
  * `problems` names everything that is wrong, one sentence each, empty when nothing is.
  */
 export function readStackSettings(
   environment: NodeJS.ProcessEnv,
-  { verbose = false }: { verbose?: boolean } = {},
+  { verbose = false, brokers = 1 }: { verbose?: boolean; brokers?: number } = {},
 ): { settings: StackSettings; problems: string[] } {
   const problems: string[] = [];
   const get = (name: string): string | undefined => environment[name]?.trim() || undefined;
-  const ports = readPorts(get, problems);
+  if (brokers !== 1 && !(Number.isInteger(brokers) && brokers >= BROKERS.least && brokers <= BROKERS.most)) {
+    problems.push(`--cluster takes ${BROKERS.least} to ${BROKERS.most} brokers`);
+  }
+  const stackPorts = readPorts(get, Math.min(brokers, BROKERS.most), problems);
+  const keysHome = resolve(get('BONGSU_HOME') ?? '.bongsu');
   const apiKey = get('BOOTSTRAP_API_KEY');
   if (apiKey !== undefined && !/^[A-Za-z0-9_-]{32,256}$/.test(apiKey)) {
     problems.push('BOOTSTRAP_API_KEY must be 32 to 256 characters of A-Z, a-z, 0-9, _ and -');
@@ -64,8 +49,10 @@ export function readStackSettings(
     ),
   );
   const settings: StackSettings = {
-    home: resolve(get('BONGSU_HOME') ?? '.bongsu'),
-    ports,
+    ...stackPorts,
+    // Offsets of one Kafka mean nothing in another, and PostgreSQL holds them: the two kinds of stack share no data.
+    home: brokers === 1 ? keysHome : join(keysHome, CLUSTER_FOLDER),
+    keysHome,
     postgresPassword: get('POSTGRES_PASSWORD') ?? 'bongsu',
     rolePasswords,
     dockerHost: get('KAFKA_DOCKER_HOST'),
@@ -75,19 +62,4 @@ export function readStackSettings(
     showServices: verbose || get('LOG_LEVEL') !== undefined,
   };
   return { settings, problems };
-}
-
-function readPorts(get: (name: string) => string | undefined, problems: string[]): Record<PortVariable, number> {
-  const taken = new Map<number, PortVariable>();
-  const entries = PORT_VARIABLES.map((variable) => {
-    const text = get(variable) ?? String(PORTS[variable].port);
-    const port = Number(text);
-    if (!/^\d{1,5}$/.test(text) || port < 1 || port > 65_535) {
-      problems.push(`${variable} must be a port, 1 to 65535 (got ${JSON.stringify(text.slice(0, 40))})`);
-    } else if (taken.has(port)) {
-      problems.push(`${taken.get(port)} and ${variable} are both ${port}: every part needs a port of its own`);
-    } else taken.set(port, variable);
-    return [variable, port] as const;
-  });
-  return Object.fromEntries(entries) as Record<PortVariable, number>;
 }

@@ -1,4 +1,5 @@
 import { isAbsolute, relative } from 'node:path';
+import { bootstrapOf } from './parts.ts';
 import type { Secrets } from './secrets.ts';
 import type { StackSettings } from './stack-settings.ts';
 
@@ -9,14 +10,21 @@ function shortest(folder: string): string {
   return way === '' || way.startsWith('..') || isAbsolute(way) ? folder : way;
 }
 
+const numbered = (name: string, servers: readonly unknown[], index: number): string =>
+  servers.length > 1 ? `${name}-${index + 1}` : name;
+
 /** What somebody who has just started the stack wants to know: where everything is, and a first notification to send. */
-export function summary({ home, ports }: StackSettings, { apiKey }: Secrets, seconds: number): string {
+export function summary(settings: StackSettings, { apiKey }: Secrets, seconds: number): string {
+  const { home, ports, brokers, zooKeepers } = settings;
   const rows: [string, string][] = [
     ['API', at(ports.API_PORT)],
     ['  to try it', at(ports.API_PORT, '/docs')],
     ['Mails', `${at(ports.MAIL_PORT)}  (SMTP 127.0.0.1:${ports.SMTP_PORT})`],
     ['Audit', at(ports.AUDIT_PORT, '/v1/audit/verify')],
-    ['Kafka', `127.0.0.1:${ports.KAFKA_PORT}  (ZooKeeper 127.0.0.1:${ports.ZOOKEEPER_PORT})`],
+    [
+      'Kafka',
+      `${bootstrapOf(settings)}  (ZooKeeper ${zooKeepers.map(({ client }) => `127.0.0.1:${client}`).join(',')})`,
+    ],
     ['PostgreSQL', `127.0.0.1:${ports.POSTGRES_PORT}/bongsu  (user postgres)`],
     [
       'Metrics',
@@ -24,8 +32,10 @@ export function summary({ home, ports }: StackSettings, { apiKey }: Secrets, sec
         `api ${at(ports.API_MANAGEMENT_PORT, '/metrics')}`,
         `notification ${at(ports.NOTIFICATION_MANAGEMENT_PORT, '/metrics')}`,
         `audit ${at(ports.AUDIT_MANAGEMENT_PORT, '/metrics')}`,
-        `kafka ${at(ports.KAFKA_JMX_PORT, '/metrics')}`,
-        `zookeeper ${at(ports.ZOOKEEPER_JMX_PORT, '/metrics')}`,
+        ...brokers.map(({ metrics }, index) => `${numbered('kafka', brokers, index)} ${at(metrics, '/metrics')}`),
+        ...zooKeepers.map(
+          ({ metrics }, index) => `${numbered('zookeeper', zooKeepers, index)} ${at(metrics, '/metrics')}`,
+        ),
       ].join(`\n${' '.repeat(15)}`),
     ],
     ['Logs and data', shortest(home)],

@@ -7,7 +7,7 @@ import { createServiceDatabase, SERVICES, setSuperuserPassword, throughSocket } 
 import { AlreadyRunning, endOrphans, lockHome, logFileOf, prepareHome, type HomeLock } from './home.ts';
 import { LogFile } from './log-file.ts';
 import { Part, type PartDefinition } from './part.ts';
-import { kafkaPart, mailCatcherPart, postgresPart, servicePart, zooKeeperPart } from './parts.ts';
+import { bootstrapOf, javaParts, mailCatcherPart, postgresPart, servicePart } from './parts.ts';
 import { missingPrograms, takenPorts } from './preflight.ts';
 import type { Screen } from './screen.ts';
 import { loadSecrets, type Secrets } from './secrets.ts';
@@ -48,7 +48,8 @@ export class Supervisor {
    * @throws CannotStart, AlreadyRunning, or what a part says that does not start
    */
   async start(settingsProblems: readonly string[]): Promise<Secrets> {
-    const { home, ports } = this.settings;
+    const { home, keysHome, uses } = this.settings;
+    if (home !== keysHome) await prepareHome(keysHome);
     await prepareHome(home);
     this.lock = await this.takeLock();
     const orphans = await endOrphans(home);
@@ -56,7 +57,7 @@ export class Supervisor {
     const problems = [
       ...settingsProblems,
       ...(await missingPrograms()),
-      ...(settingsProblems.length > 0 ? [] : await takenPorts(ports)),
+      ...(settingsProblems.length > 0 ? [] : await takenPorts(uses)),
     ];
     if (problems.length > 0) throw new CannotStart(problems);
     const secrets = await loadSecrets(this.settings);
@@ -75,11 +76,12 @@ export class Supervisor {
     this.stopping.abort();
     this.lock?.announceStop();
     const services = SERVICES as readonly string[];
-    const servers = [...this.parts.keys()].filter((name) => !services.includes(name) && name !== 'zookeeper');
+    const zooKeepers = [...this.parts.keys()].filter((name) => name.startsWith('zookeeper'));
+    const servers = [...this.parts.keys()].filter((name) => !services.includes(name) && !zooKeepers.includes(name));
     await this.stopParts(services, GRACE.services);
     await this.stopParts(servers, GRACE.servers);
     // Last: Kafka signs off there.
-    await this.stopParts(['zookeeper'], GRACE.zooKeeper);
+    await this.stopParts(zooKeepers, GRACE.zooKeeper);
     this.lock?.release();
   }
 
@@ -108,9 +110,7 @@ export class Supervisor {
     const javaServers = async (): Promise<void> => {
       const jars = await resolveJars((line) => this.screen.say(line));
       // Side by side: Kafka waits for ZooKeeper by itself while its Java starts up.
-      await Promise.all(
-        [zooKeeperPart(settings, jars), kafkaPart(settings, jars)].map(async (part) => this.startPart(await part)),
-      );
+      await Promise.all((await javaParts(settings, jars)).map((part) => this.startPart(part)));
     };
     await Promise.all([javaServers(), this.startPostgres(), this.startPart(mailCatcherPart(settings))]);
   }
@@ -142,9 +142,13 @@ export class Supervisor {
 
   private async applyTopics(): Promise<void> {
     const began = performance.now();
-    const brokers = `127.0.0.1:${this.settings.ports.KAFKA_PORT}`;
+    const { brokers } = this.settings;
     const cli = join(ROOT, 'apps', 'cli', 'bin', 'bongsu.js');
-    const said = await this.run('topics', [cli, 'topics', 'apply', '--yes'], { KAFKA_BROKERS: brokers });
+    const said = await this.run('topics', [cli, 'topics', 'apply', '--yes'], {
+      KAFKA_BROKERS: bootstrapOf(this.settings),
+      // What the environment says is for other clusters; here it follows from how many brokers there are.
+      KAFKA_REPLICATION_FACTOR: String(Math.min(brokers.length, 3)),
+    });
     new LogFile(logFileOf(this.settings.home, 'topics')).write(said);
     this.screen.say(`topics are as declared (${((performance.now() - began) / 1_000).toFixed(1)} s)`);
   }
