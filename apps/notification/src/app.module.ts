@@ -5,9 +5,11 @@ import { StreamClosedError, connectAndMigrate, isInfrastructureError } from '@bo
 import { Module, type DynamicModule } from '@nestjs/common';
 import { createProviders } from './channels/registry.js';
 import { DataSource, notificationDataSource, preparePartitions } from './database/data-source.js';
+import { DisabledEndpoints } from './endpoints/disabled-endpoints.js';
 import { Engine } from './engine.js';
 import { CommandsController } from './intake/commands.controller.js';
 import { RequestsController } from './intake/requests.controller.js';
+import { Redrive } from './redrive/redrive.js';
 import { ShardLostError, WorkerLostError } from './ledger/shards.js';
 import { Worker } from './ledger/workers.js';
 import type { NotificationSettings } from './settings.js';
@@ -62,6 +64,18 @@ export class AppModule {
               pollMs: settings.CLAIM_INTERVAL,
               onLeaseLost,
             }),
+        },
+        {
+          provide: Redrive,
+          inject: [DataSource, Worker, Engine],
+          useFactory: (dataSource: DataSource, worker: Worker, engine: Engine) =>
+            new Redrive(dataSource, worker, engine.shards, logger),
+        },
+        {
+          provide: DisabledEndpoints,
+          inject: [DataSource, Worker],
+          useFactory: (dataSource: DataSource, worker: Worker) =>
+            new DisabledEndpoints({ dataSource, stream: worker.stream, logger }),
         },
         {
           provide: KafkaBatchStrategy,

@@ -114,6 +114,11 @@ export class Engine {
     this.#relay.notify();
   }
 
+  /** Facts were committed beside the engine: they leave at once. */
+  publish(): void {
+    this.#relay.notify();
+  }
+
   /** `listener` is called when memory is full, and again when there is room. */
   whenFull(listener: (full: boolean) => void): void {
     this.#onPressure = listener;

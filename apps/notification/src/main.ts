@@ -10,6 +10,7 @@ import type { AsyncMicroserviceOptions } from '@nestjs/microservices';
 import { AppModule } from './app.module.js';
 import { DataSource, ping, preparePartitions } from './database/data-source.js';
 import { dueBacklog, outboxPendingGauge } from './dispatch/metrics.js';
+import { DisabledEndpoints } from './endpoints/disabled-endpoints.js';
 import { Engine } from './engine.js';
 import { freeOrphans } from './ledger/workers.js';
 import { NOTIFICATION_SETTINGS, type NotificationSettings } from './settings.js';
@@ -54,6 +55,7 @@ async function start(settings: NotificationSettings, logger: Logger): Promise<IN
       useFactory: (strategy: KafkaBatchStrategy) => ({ strategy }),
     },
   );
+  app.get(DisabledEndpoints).start();
   app.get(Engine).start();
   keepHouse(app, logger);
   await app.listen();
@@ -94,6 +96,7 @@ function stopOnSignal(
     const running = app();
     if (running) {
       await running.get(KafkaBatchStrategy).close();
+      await running.get(DisabledEndpoints).stop();
       await running.get(Engine).stop(IN_FLIGHT_MS);
       await running.get(KafkaProducer).close();
       await running.close();

@@ -1,6 +1,5 @@
 export * from './data-source.js';
 export * from './failure.js';
-export * from './inbox/inbox.js';
 export * from './outbox/outbox.js';
 export * from './outbox/relay.js';
 export * from './partitions/partitions.js';

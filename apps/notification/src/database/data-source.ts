@@ -1,6 +1,7 @@
 import { createDataSource, ensurePartitions, query, transaction, type TimePartitioned } from '@bongsu/persistence';
 import { DataSource } from 'typeorm';
 import { Ledger1795219200000 } from './migrations/1795219200000-ledger.js';
+import { Redrive1795305500000 } from './migrations/1795305500000-redrive.js';
 
 export { DataSource };
 
@@ -16,7 +17,13 @@ const PARTITIONED: readonly TimePartitioned[] = [
 ];
 
 export const notificationDataSource = (url: string, poolSize: number): DataSource =>
-  createDataSource({ service: 'notification', url, poolSize, entities: [], migrations: [Ledger1795219200000] });
+  createDataSource({
+    service: 'notification',
+    url,
+    poolSize,
+    entities: [],
+    migrations: [Ledger1795219200000, Redrive1795305500000],
+  });
 
 /** Makes sure that the partitions of now and of the next days are there; to be called at start and every few hours. */
 export async function preparePartitions(dataSource: DataSource): Promise<void> {

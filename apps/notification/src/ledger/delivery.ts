@@ -14,6 +14,8 @@ export interface LeasedDelivery {
   readonly ordered: boolean;
   /** Attempts that have ended so far. */
   readonly attempts: number;
+  /** Attempts before the present retry schedule began: those made before it was last redriven, else 0. */
+  readonly scheduleFrom: number;
   /** The version of its last fact. */
   readonly version: number;
   /** A cancellation was there before it started. */
@@ -35,6 +37,7 @@ export interface ClaimedRow {
   key: string;
   channel: string;
   attempts: number;
+  schedule_from: number;
   version: number;
   cancelled: boolean;
   postponed: boolean;
@@ -51,6 +54,7 @@ export function toLeased(row: ClaimedRow): LeasedDelivery {
     priority: PRIORITIES[row.priority] ?? 'normal',
     ordered: row.ordered,
     attempts: row.attempts,
+    scheduleFrom: row.schedule_from,
     version: row.version,
     cancelled: row.cancelled,
     postponed: row.postponed,

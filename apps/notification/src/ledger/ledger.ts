@@ -201,6 +201,7 @@ function toDelivery(shard: number, accepted: AcceptedRequest, channel: LeasedDel
     priority: request.priority,
     ordered: request.orderingKey !== undefined,
     attempts: 0,
+    scheduleFrom: 0,
     version: 0,
     cancelled: false,
     postponed: false,

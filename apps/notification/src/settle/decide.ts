@@ -52,7 +52,7 @@ export function decide(delivery: LeasedDelivery, finished: FinishedAttempt, cont
   if (outcome.kind === 'done') return end('delivered');
   if (outcome.kind === 'reject') return end('rejected', outcome.code);
   if (context.cancelled) return end('cancelled', 'cancelled while an attempt was under way, which failed');
-  const delay = retryDelay(context.schedule, attempts, context.random, outcome.afterMs);
+  const delay = retryDelay(context.schedule, attempts - delivery.scheduleFrom, context.random, outcome.afterMs);
   if (delay === undefined) return end('dead', 'the retry schedule is used up');
   const nextAttemptAt = new Date(context.now.getTime() + delay);
   const { expiresAt } = delivery.request;

@@ -14,6 +14,7 @@ export function leased(given: Partial<LeasedDelivery>): LeasedDelivery {
     priority: 'normal',
     ordered: false,
     attempts: 0,
+    scheduleFrom: 0,
     version: 0,
     cancelled: false,
     postponed: false,

@@ -1,6 +1,8 @@
 import { AccessKeyChanged } from '../access/keys.js';
+import { EnableRequested, EndpointFact } from '../endpoints/endpoints.js';
 import { CancelRequested, NotificationRequested } from '../notifications/request.js';
 import { DeliveryFact } from '../notifications/facts.js';
+import { RedriveRequested } from '../notifications/redrive.js';
 import { DELIVERY_STATUSES, type DeliveryStatus, type Priority } from '../notifications/status.js';
 import type { Contract } from '../schema/schema.js';
 
@@ -39,6 +41,10 @@ const status: Reader = { service: 'api', group: GROUPS.status, as: 'events' };
 
 export const NOTIFICATION_REQUESTED = 'bongsu.notification.requested.v1';
 export const CANCEL_REQUESTED = 'bongsu.notification.cancel-requested.v1';
+export const REDRIVE_REQUESTED = 'bongsu.delivery.redrive-requested.v1';
+export const ENABLE_REQUESTED = 'bongsu.endpoint.enable-requested.v1';
+export const ENDPOINT_DISABLED = 'bongsu.endpoint.disabled.v1';
+export const ENDPOINT_ENABLED = 'bongsu.endpoint.enabled.v1';
 export const ACCESS_KEY_CHANGED = 'bongsu.access-key.changed.v1';
 export const deliveryEventType = (status: DeliveryStatus): string => `bongsu.delivery.${status}.v1`;
 
@@ -72,24 +78,32 @@ export const TOPICS = {
   commands: {
     name: 'notification.commands.v1',
     description: 'What is asked of notifications that were accepted before',
-    key: 'as the request',
+    key: "as the request; an endpoint's own",
     partitions: 8,
     cleanup: 'delete',
     retentionMs: 7 * DAY,
     writtenBy: 'api',
     readBy: [notification, audit, status],
-    events: new Map([[CANCEL_REQUESTED, CancelRequested]]),
+    events: new Map<string, Contract>([
+      [CANCEL_REQUESTED, CancelRequested],
+      [REDRIVE_REQUESTED, RedriveRequested],
+      [ENABLE_REQUESTED, EnableRequested],
+    ]),
   },
   events: {
     name: 'notification.events.v1',
-    description: 'What became of deliveries: facts',
-    key: 'as the request',
+    description: 'What became of deliveries, and of the endpoints that they go to: facts',
+    key: "as the request; an endpoint's own",
     partitions: 8,
     cleanup: 'delete',
     retentionMs: 7 * DAY,
     writtenBy: 'notification',
     readBy: [status, audit],
-    events: new Map(DELIVERY_STATUSES.map((status) => [deliveryEventType(status), DeliveryFact])),
+    events: new Map<string, Contract>([
+      ...DELIVERY_STATUSES.map((status) => [deliveryEventType(status), DeliveryFact] as const),
+      [ENDPOINT_DISABLED, EndpointFact],
+      [ENDPOINT_ENABLED, EndpointFact],
+    ]),
   },
   recipients: compacted('directory.recipients.v1', 'Recipients and their addresses', new Map()),
   templates: compacted('directory.templates.v1', 'Templates', new Map()),

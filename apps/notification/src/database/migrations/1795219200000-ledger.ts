@@ -1,4 +1,4 @@
-import { INBOX_TABLE, OUTBOX_TABLES } from '@bongsu/persistence';
+import { OUTBOX_TABLES } from '@bongsu/persistence';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /**
@@ -67,7 +67,8 @@ export class Ledger1795219200000 implements MigrationInterface {
         worker_id bigint
       ) WITH (fillfactor = 50);
       ${OUTBOX_TABLES};
-      ${INBOX_TABLE};
+      CREATE TABLE inbox (record_id text PRIMARY KEY, seen_at timestamptz NOT NULL DEFAULT now());
+      CREATE INDEX inbox_seen_at ON inbox USING brin (seen_at);
     `);
   }
 
