@@ -71,13 +71,20 @@ export class Bench {
   readonly #producers: KafkaProducer[] = [];
   readonly #apps: INestMicroservice[] = [];
 
-  private constructor(topics: readonly TopicDeclaration[], env: Environment) {
+  readonly #replicationFactor: number;
+
+  private constructor(topics: readonly TopicDeclaration[], env: Environment, replicationFactor: number) {
     this.topics = topics;
+    this.#replicationFactor = replicationFactor;
     this.#env = { KAFKA_BROKERS: brokers(), KAFKA_TOPIC_PREFIX: this.prefix, ...env };
   }
 
-  static async start(topics: readonly TopicDeclaration[], env: Environment = {}): Promise<Bench> {
-    const bench = new Bench(topics, env);
+  static async start(
+    topics: readonly TopicDeclaration[],
+    env: Environment = {},
+    replicationFactor = 1,
+  ): Promise<Bench> {
+    const bench = new Bench(topics, env, replicationFactor);
     await bench.createTopics();
     return bench;
   }
@@ -87,7 +94,12 @@ export class Bench {
   }
 
   admin(env: Environment = {}): TopicAdmin {
-    return new TopicAdmin({ settings: this.settings(env), logger: this.log.logger, topics: this.topics });
+    return new TopicAdmin({
+      settings: this.settings(env),
+      logger: this.log.logger,
+      topics: this.topics,
+      replicationFactor: this.#replicationFactor,
+    });
   }
 
   async createTopics(): Promise<void> {

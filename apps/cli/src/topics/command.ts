@@ -1,11 +1,11 @@
-import { createInterface } from 'node:readline/promises';
-import { duration } from '@bongsu/config';
 import { describeChange, type TopicDescription, type TopicPlan } from '@bongsu/kafka';
 import { defineCommand, type CommandDef } from 'citty';
-import { EXIT, UsageError } from '../command-line/exit.js';
+import { EXIT } from '../command-line/exit.js';
 import { leaf } from '../command-line/leaf.js';
-import { table, type Output } from '../command-line/output.js';
+import { table } from '../command-line/output.js';
+import { confirmed, waitOf } from './asking.js';
 import { kafkaTarget, withKafka, withKafkaPatiently } from './kafka.js';
+import { reassign } from './reassign.js';
 
 const plan = leaf({
   name: 'plan',
@@ -36,7 +36,7 @@ const apply = leaf({
     const patience = waitOf(args.wait);
     const say = (reason: string): void => output.note(`${reason}\nWaiting for it, ${args.wait} at most …`);
     const intended = await withKafkaPatiently(target, patience, say, (admin) => admin.plan(target.overrides));
-    if (intended.changes.length > 0 && !args.yes && !(await confirmed(intended, output))) {
+    if (intended.changes.length > 0 && !args.yes && !(await confirmed(described(intended), output))) {
       output.note('Nothing was changed.');
       return EXIT.failed;
     }
@@ -64,7 +64,7 @@ const describe = leaf({
 
 export const topics = defineCommand({
   meta: { name: 'topics', description: 'Kafka topics: what is declared and what the cluster has' },
-  subCommands: { plan, apply, describe },
+  subCommands: { plan, apply, describe, reassign },
 }) as CommandDef;
 
 function described({ changes, notes, unchanged }: TopicPlan, intro = 'To be done:'): string {
@@ -73,25 +73,6 @@ function described({ changes, notes, unchanged }: TopicPlan, intro = 'To be done
     ...notes.map((note) => `Note: ${note}`),
     `${unchanged.length} ${unchanged.length === 1 ? 'topic is' : 'topics are'} as declared.`,
   ].join('\n');
-}
-
-async function confirmed(intended: TopicPlan, output: Output): Promise<boolean> {
-  if (!process.stdin.isTTY) throw new UsageError('There is nobody to ask: give --yes');
-  output.note(described(intended));
-  const prompt = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return /^y(es)?$/i.test((await prompt.question('Do it? [y/N] ')).trim());
-  } finally {
-    prompt.close();
-  }
-}
-
-function waitOf(text: string): number {
-  try {
-    return duration(0, 3_600_000)('').parse(text);
-  } catch (cause) {
-    throw new UsageError(`--wait ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
-  }
 }
 
 function row({ name, partitions, replicas, config, partitionDetails }: TopicDescription): string[] {

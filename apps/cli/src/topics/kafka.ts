@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KAFKA_SETTINGS, observabilitySettings, readSettings } from '@bongsu/config';
 import { TOPIC_SETTINGS, TopicAdmin, type KafkaSettings, type TopicOverrides } from '@bongsu/kafka';
-import { createLogger } from '@bongsu/observability';
+import { createLogger, type Logger } from '@bongsu/observability';
 import { CommandFailure, EXIT } from '../command-line/exit.js';
 
 /** What the commands that speak to Kafka are told by variables; the same ones as the services'. */
 export interface KafkaTarget {
   readonly settings: KafkaSettings;
+  readonly logger: Logger;
   readonly overrides: TopicOverrides;
   /** A client for one command. Must be closed. */
   connect(): TopicAdmin;
@@ -24,6 +25,7 @@ export function kafkaTarget(env = process.env): KafkaTarget {
   const logger = createLogger('bongsu', LOG_LEVEL, process.stderr);
   return {
     settings,
+    logger,
     overrides: settings.KAFKA_TOPICS,
     connect: () => new TopicAdmin({ settings, logger, replicationFactor: settings.KAFKA_REPLICATION_FACTOR }),
   };
@@ -67,7 +69,8 @@ export async function withKafkaPatiently<T>(
 
 const isRefusal = (error: unknown): boolean => error instanceof Error && /SASL|Authorization/i.test(error.name);
 
-function unreachable({ settings }: KafkaTarget, cause: unknown): CommandFailure {
+/** What Kafka did not do, in words. */
+export function unreachable({ settings }: KafkaTarget, cause: unknown): CommandFailure {
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new CommandFailure(
     EXIT.unreachable,

@@ -1,6 +1,7 @@
 import type { Logger } from '@bongsu/observability';
 import type { Admin } from 'kafkajs';
 import { ASK_BRIEFLY, KafkaConnection, type KafkaSettings } from './connection.js';
+import { lowLevelCluster, type LowLevelCluster } from './low-level.js';
 
 /** A broker that is stopped takes connections and answers nothing. */
 const ANSWER_WITHIN_MS = 5_000;
@@ -8,6 +9,8 @@ const ANSWER_WITHIN_MS = 5_000;
 interface Link {
   readonly connection: KafkaConnection;
   readonly admin: Promise<Admin>;
+  /** Connected when it is first asked for. */
+  cluster?: Promise<LowLevelCluster>;
 }
 
 /**
@@ -27,11 +30,23 @@ export class AdminLink {
   }
 
   /** The work's result; rejects when it fails or takes longer than `timeoutMs`, or after `close`. */
-  async ask<T>(work: (admin: Admin) => Promise<T>, timeoutMs = ANSWER_WITHIN_MS): Promise<T> {
+  ask<T>(work: (admin: Admin) => Promise<T>, timeoutMs = ANSWER_WITHIN_MS): Promise<T> {
+    return this.#run((link) => link.admin.then(work), timeoutMs);
+  }
+
+  /** The same with what the admin client cannot ask. */
+  askBelow<T>(work: (cluster: LowLevelCluster, admin: Admin) => Promise<T>, timeoutMs = ANSWER_WITHIN_MS): Promise<T> {
+    return this.#run(async (link) => {
+      link.cluster ??= connected(lowLevelCluster(link.connection.kafka));
+      return work(await link.cluster, await link.admin);
+    }, timeoutMs);
+  }
+
+  async #run<T>(work: (link: Link) => Promise<T>, timeoutMs: number): Promise<T> {
     const link = (this.#link ??= this.#open());
     const late = setTimeout(() => link.connection.cut(), timeoutMs);
     try {
-      return await link.connection.run(link.admin.then(work));
+      return await link.connection.run(work(link));
     } catch (error) {
       link.connection.cut();
       if (this.#link === link) this.#link = undefined;
@@ -56,4 +71,9 @@ export class AdminLink {
     const admin = connection.kafka.admin();
     return { connection, admin: admin.connect().then(() => admin) };
   }
+}
+
+async function connected(cluster: LowLevelCluster): Promise<LowLevelCluster> {
+  await cluster.connect();
+  return cluster;
 }

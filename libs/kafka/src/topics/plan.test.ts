@@ -71,6 +71,16 @@ describe('planTopics', () => {
     expect(wanted.every(({ replicas, config }) => replicas === 3 && config['min.insync.replicas'] === '2')).toBe(true);
     const plan = planTopics([commands], actualOf([commands]), { ...options, replicas: 3 });
     expect(plan.notes[0]).toContain('has 1 replica(s), 3 declared');
+    expect(plan.changes).toEqual([]);
+  });
+
+  it('asks for as many in-sync replicas as the topic can have, whatever is declared', () => {
+    const three = { ...options, replicas: 3 };
+    const actual = actualOf([commands], three);
+    expect(planTopics([commands], actual, options).changes).toEqual([]);
+    const grown = actualOf([commands]).map((topic) => ({ ...topic, replicas: 3 }));
+    const [first] = planTopics([commands], grown, three).changes;
+    expect(first).toMatchObject({ changes: [{ name: 'min.insync.replicas', from: '1', to: '2' }] });
   });
 
   it('puts the prefix before every name and takes overrides without it', () => {

@@ -63,8 +63,8 @@ const minInSync = (replicas: number): string => (replicas >= 3 ? '2' : '1');
 
 /**
  * What has to change so that the cluster has every declared topic and the dead-letter topic of each of its readers.
- * Partitions are never reduced (Kafka cannot), replicas never changed (an operator moves those), and a configuration that
- * is not declared is left alone.
+ * Partitions are never reduced (Kafka cannot), replicas never changed (`topics reassign` does that), and a configuration
+ * that is not declared is left alone.
  */
 export function planTopics(
   declared: readonly TopicDeclaration[],
@@ -88,7 +88,7 @@ export function planTopics(
       notes.push(`${topic.name} has ${topic.partitions} partitions, ${wanted.partitions} are declared: it keeps them`);
     if (topic.replicas !== wanted.replicas)
       notes.push(
-        `${topic.name} has ${topic.replicas} replica(s), ${wanted.replicas} declared: reassign them to change that`,
+        `${topic.name} has ${topic.replicas} replica(s), ${wanted.replicas} declared: topics reassign --replicas changes that`,
       );
   }
   const names = new Set(declared.map((topic) => topic.name));
@@ -135,7 +135,10 @@ function differences(wanted: WantedTopic, actual: ActualTopic): TopicChange[] {
   const changes: TopicChange[] = [];
   if (actual.partitions < wanted.partitions)
     changes.push({ kind: 'add-partitions', name: wanted.name, from: actual.partitions, to: wanted.partitions });
-  const drift = Object.entries(wanted.config)
+  // By the replicas that there are: two that must be in sync, of one, would stop every write, and one of three would
+  // let an acknowledged record be lost.
+  const config = { ...wanted.config, 'min.insync.replicas': minInSync(actual.replicas) };
+  const drift = Object.entries(config)
     .filter(([name, to]) => actual.config[name] !== to)
     .map(([name, to]) => ({ name, from: actual.config[name], to }));
   if (drift.length > 0) changes.push({ kind: 'configure', name: wanted.name, changes: drift });
