@@ -20,7 +20,8 @@ afterEach(() => bench.end());
 
 const ours = () => cluster.partitions([bench.prefix + topic.name]);
 
-describe('three brokers', () => {
+// 6 s until a dead broker's session is over, as much for a consumer whose coordinator it was, and then the checks.
+describe('three brokers', { timeout: 120_000 }, () => {
   it('share the partitions and the leading of a topic, and keep each record three times', async () => {
     const partitions = await ours();
     expect(partitions).toHaveLength(8);

@@ -22,7 +22,7 @@ afterAll(async () => {
 
 const held = async (): Promise<number[]> => (await cluster.partitions()).flatMap(({ replicas }) => replicas);
 
-describe('partitions', () => {
+describe('partitions', { timeout: 120_000 }, () => {
   it('move to a broker that joins and off one that leaves, while records flow', async () => {
     const traffic = await Traffic.start(bench, topic);
     const joined = await cluster.addBroker();

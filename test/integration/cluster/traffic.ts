@@ -89,7 +89,7 @@ export class Traffic {
   async #produce(): Promise<void> {
     while (!this.#stopping) {
       if (this.#inFlight < MOST_IN_FLIGHT) for (const key of KEYS) this.#send(key, this.#next++);
-      await sleep(10);
+      await sleep(20);
     }
     await waitUntil('nothing is in flight', () => this.#inFlight === 0, { timeoutMs: DELIVERY_TIMEOUT_MS });
   }
