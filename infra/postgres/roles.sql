@@ -16,11 +16,41 @@ BEGIN
     EXECUTE format('ALTER ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION PASSWORD %L', role, password);
     EXECUTE format('ALTER ROLE %I IN DATABASE %I SET search_path = %I', role, current_database(), service);
     EXECUTE format('CREATE SCHEMA IF NOT EXISTS %I', service);
-    EXECUTE format('ALTER SCHEMA %I OWNER TO %I', service, role);
+    IF service <> 'audit' THEN
+      EXECUTE format('ALTER SCHEMA %I OWNER TO %I', service, role);
+    END IF;
     EXECUTE format('REVOKE ALL ON SCHEMA %I FROM PUBLIC', service);
     EXECUTE format('GRANT CONNECT, TEMPORARY ON DATABASE %I TO %I', current_database(), role);
   END LOOP;
   EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
   REVOKE ALL ON SCHEMA public FROM PUBLIC;
+END
+$$;
+
+-- What is recorded for the audit, its own service must not change either (docs/adr/0011): bongsu_audit may SELECT and INSERT.
+-- Two more roles, nobody's to log in with, hold what is needed besides. The service steps into them for one purpose each,
+-- explicitly: INHERIT FALSE, so that it has nothing of theirs otherwise.
+--   bongsu_audit_owner   owns the schema: migrations, and the partitions of the coming months
+--   bongsu_audit_eraser  may empty the columns of a payload, for the erasure of a person's data
+DO $$
+DECLARE
+  role text;
+BEGIN
+  FOREACH role IN ARRAY ARRAY['bongsu_audit_owner', 'bongsu_audit_eraser'] LOOP
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) THEN
+      EXECUTE format('CREATE ROLE %I', role);
+    END IF;
+    EXECUTE format('ALTER ROLE %I NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION', role);
+    EXECUTE format('GRANT %I TO bongsu_audit WITH INHERIT FALSE, SET TRUE', role);
+  END LOOP;
+  -- Of a store that was made when the service's own role was the owner.
+  REASSIGN OWNED BY bongsu_audit TO bongsu_audit_owner;
+  ALTER SCHEMA audit OWNER TO bongsu_audit_owner;
+  GRANT USAGE ON SCHEMA audit TO bongsu_audit, bongsu_audit_eraser;
+  GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA audit TO bongsu_audit;
+  ALTER DEFAULT PRIVILEGES FOR ROLE bongsu_audit_owner IN SCHEMA audit GRANT SELECT, INSERT ON TABLES TO bongsu_audit;
+  IF to_regclass('audit.records') IS NOT NULL THEN
+    GRANT SELECT, UPDATE (payload, salt, recipient) ON audit.records TO bongsu_audit_eraser;
+  END IF;
 END
 $$;

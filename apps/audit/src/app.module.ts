@@ -6,6 +6,7 @@ import { Module, type Type } from '@nestjs/common';
 import { ApiKeys } from './access/api-keys.js';
 import { Appender } from './chain/appender.js';
 import { ChainsController } from './chain/chains.controller.js';
+import { saltKeysOf } from './chain/salt-keys.js';
 import { IntakeController } from './chain/intake.controller.js';
 import { Database } from './database/database.js';
 import { ExportController } from './records/export.controller.js';
@@ -26,7 +27,8 @@ export function auditModule(settings: AuditSettings, logger: Logger, signal: Abo
       {
         provide: Appender,
         inject: [Database],
-        useFactory: (database: Database) => new Appender(database, logger),
+        useFactory: (database: Database) =>
+          new Appender(database, saltKeysOf(settings.AUDIT_SALT_KEY, undefined, logger), logger),
       },
       {
         provide: Verification,

@@ -6,10 +6,13 @@ import { isInfrastructureError } from '@bongsu/persistence';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { ApiKeys } from './access/api-keys.js';
 import { auditModule } from './app.module.js';
+import { readHeads } from './chain/heads.js';
 import { Database } from './database/database.js';
 import type { AuditSettings } from './settings.js';
 
 const MONTHS_EVERY_MS = 6 * 3_600_000;
+/** How old the gauges of chains that other replicas append to may be. */
+const HEADS_EVERY_MS = 15_000;
 
 const DESCRIPTION = {
   title: 'Bongsu audit',
@@ -45,6 +48,8 @@ export async function startService(app: NestFastifyApplication, port: number, lo
       .prepareMonths(Date.now())
       .catch((error: unknown) => logger.warn({ err: error }, 'Making partitions failed; it will be tried again'));
   }, MONTHS_EVERY_MS).unref();
+  // A failure shows in the readiness check, which asks the same database.
+  setInterval(() => void readHeads(app.get(Database)).catch(() => undefined), HEADS_EVERY_MS).unref();
 }
 
 /** Takes nothing new, finishes the batch in hand, leaves the group, answers what was asked, and lets go of everything. */

@@ -11,6 +11,7 @@ import {
   type Settings,
 } from '@bongsu/config';
 import { API_KEY_PATTERN } from '@bongsu/contracts';
+import { saltKeys } from './chain/salt-keys.js';
 
 export const AUDIT_SETTINGS = {
   ...KAFKA_SETTINGS,
@@ -21,6 +22,7 @@ export const AUDIT_SETTINGS = {
   BOOTSTRAP_API_KEY: optional(
     secret(matching(new RegExp(API_KEY_PATTERN), '32 or more characters of A-Z, a-z, 0-9, _ and -')('an admin key')),
   ),
+  AUDIT_SALT_KEY: optional(saltKeys('what salts of payloads are derived with')),
   RATE_LIMIT: integer(0, 1_000_000)('requests per second and API key; 0 for no limit', '0'),
 } as const;
 

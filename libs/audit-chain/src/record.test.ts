@@ -4,6 +4,7 @@ import { encodeHeaders } from './encoding.js';
 import { digestPayload, GENESIS, hashRecord, type HashedRecord } from './record.js';
 
 interface Vector {
+  kind: 'record' | 'gap';
   topic: string;
   partition: number;
   sequence: number;
@@ -30,6 +31,7 @@ function published(): Vector[] {
 }
 
 const hashed = (vector: Vector): HashedRecord => ({
+  kind: vector.kind,
   topic: vector.topic,
   partition: vector.partition,
   sequence: BigInt(vector.sequence),
@@ -44,7 +46,7 @@ describe('the published test vectors', () => {
   const vectors = published();
 
   it('are there', () => {
-    expect(vectors).toHaveLength(3);
+    expect(vectors).toHaveLength(4);
     expect(vectors[0]?.previous).toBe(GENESIS.toString('hex'));
     expect(vectors[1]?.previous).toBe(vectors[0]?.hash);
   });
@@ -62,6 +64,7 @@ describe('the hash of a record', () => {
   const other = bytes('ff'.repeat(32));
 
   it.each<[string, HashedRecord]>([
+    ['kind', { ...record, kind: 'gap' }],
     ['topic', { ...record, topic: 'notification.events.v2' }],
     ['partition', { ...record, partition: 6 }],
     ['sequence', { ...record, sequence: 2n }],

@@ -14,6 +14,8 @@ export interface DataSourceSettings {
   readonly service: string;
   readonly url: string;
   readonly poolSize: number;
+  /** The role to act as, which the URL's role must be allowed to set; by default the URL's role itself. */
+  readonly role?: string;
   readonly entities: MixedList<NewableFunction>;
   readonly migrations: MixedList<new () => MigrationInterface>;
 }
@@ -33,7 +35,7 @@ export function createDataSource(settings: DataSourceSettings): DataSource {
     poolSize: settings.poolSize,
     connectTimeoutMS: CONNECT_TIMEOUT_MS,
     extra: {
-      options: `-c search_path=${settings.service} -c timezone=UTC -c jit=off`,
+      options: `-c search_path=${settings.service} -c timezone=UTC -c jit=off${settings.role ? ` -c role=${settings.role}` : ''}`,
       statement_timeout: STATEMENT_TIMEOUT_MS,
       query_timeout: CLIENT_TIMEOUT_MS,
       idle_in_transaction_session_timeout: 60_000,
@@ -63,6 +65,12 @@ export function poolOf(dataSource: DataSource): Pool {
  * together take turns by an advisory lock. Rejects when a migration fails or the signal aborts.
  */
 export async function connectAndMigrate(dataSource: DataSource, logger: Logger, signal?: AbortSignal): Promise<void> {
+  await connect(dataSource, logger, signal);
+  await migrate(dataSource, logger);
+}
+
+/** Connects, waiting for PostgreSQL with back-off as long as it takes. Rejects when the signal aborts. */
+export async function connect(dataSource: DataSource, logger: Logger, signal?: AbortSignal): Promise<void> {
   for (let delayMs = 100; !dataSource.isInitialized; delayMs = Math.min(delayMs * 2, 3_000)) {
     signal?.throwIfAborted();
     try {
@@ -72,7 +80,6 @@ export async function connectAndMigrate(dataSource: DataSource, logger: Logger, 
       await sleep(delayMs, undefined, signal ? { signal } : {});
     }
   }
-  await migrate(dataSource, logger);
 }
 
 async function migrate(dataSource: DataSource, logger: Logger): Promise<void> {

@@ -4,9 +4,10 @@ import type { RawRecord } from '@bongsu/contracts';
 import type { Database } from '../../../apps/audit/src/database/database.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Appender } from '../../../apps/audit/src/chain/appender.js';
-import { freshAudit, logger, raw, raws, verifyAll, type AuditDatabase } from './database.js';
+import { freshAudit, logger, raw, raws, salts, verifyAll, type AuditDatabase } from './database.js';
 
 const EVENTS = 'notification.events.v1';
+const KEYS = 'access.keys.v1';
 let audit: AuditDatabase;
 let partition = 0;
 beforeAll(async () => {
@@ -20,7 +21,7 @@ const fresh = (): {
   read(): Promise<StoredRecord[]>;
 } => {
   const mine = partition++;
-  const appender = new Appender(audit.database, logger);
+  const appender = new Appender(audit.database, salts, logger);
   return {
     append: (records, by = appender) => by.append(EVENTS, mine, records),
     read: () => readAll(audit.database, mine),
@@ -70,7 +71,7 @@ describe('appending', () => {
 
   it('writes each record once when two replicas append the same ones at the same time', async () => {
     const chain = fresh();
-    const other = new Appender(await audit.another(), logger);
+    const other = new Appender(await audit.another(), salts, logger);
     const records = raws(0, 200);
     for (let from = 0; from < 200; from += 50) {
       const batch = records.slice(from, from + 50);
@@ -86,22 +87,35 @@ describe('appending', () => {
     await chain.append(raws(0, 2));
     const before = await chain.read();
     const refused = raw(3);
-    // A row that stands in its way: the insert fails on its last record, and neither the first ones nor the head may stay.
+    // A row that stands in its way (below the head): the insert fails on its last record, and the first ones may not stay.
     await audit.database.query(
-      `INSERT INTO records (topic, partition, sequence, "offset", epoch, timestamp_ms, headers, payload_digest, hash)
-       VALUES ($1, $2, 99, 3, 0, $3, '', '', '')`,
+      `INSERT INTO records (kind, topic, partition, sequence, "offset", epoch, timestamp_ms, headers, payload_digest, hash)
+       VALUES ('record', $1, $2, 1, 3, 0, $3, '', '', '')`,
       [EVENTS, partition - 1, refused.timestamp],
     );
     await expect(chain.append([raw(2), refused])).rejects.toThrow(/duplicate key/);
-    await audit.database.query('DELETE FROM records WHERE partition = $1 AND sequence = 99', [partition - 1]);
+    await audit.owner.query('DELETE FROM records WHERE partition = $1 AND sequence = 1 AND "offset" = 3', [
+      partition - 1,
+    ]);
     expect(await chain.read()).toEqual(before);
     expect(await chain.append([raw(2)])).toBe(1);
   });
 
-  it('goes on over offsets that Kafka no longer has, and shows them', async () => {
+  it('goes on over offsets that Kafka no longer has, behind a record of its own that says so', async () => {
     const chain = fresh();
-    await chain.append([raw(10), raw(11), raw(20)]);
-    expect(offsets(await chain.read())).toEqual([10, 11, 20]);
+    const last = raw(20);
+    expect(await chain.append([raw(10), raw(11), last])).toBe(3);
+    expect(await chain.append([last])).toBe(0);
+    const records = await chain.read();
+    expect(records.map(({ kind, offset }) => [kind, Number(offset)])).toEqual([
+      ['gap', 9],
+      ['record', 10],
+      ['record', 11],
+      ['gap', 19],
+      ['record', 20],
+    ]);
+    expect(records[3]).toMatchObject({ type: 'bongsu.audit.gap.v1', timestampMs: records[4]!.timestampMs });
+    expect(records[3]!.payload!.toString()).toBe('{"kind":"gap","expectedOffset":"12","offset":"20"}');
     const { ok, notices } = await verifyAll(audit.database);
     expect(ok).toBe(true);
     expect(notices?.filter(({ chain }) => chain === `${EVENTS}/${partition - 1}`)).toHaveLength(2);
@@ -116,11 +130,30 @@ describe('appending', () => {
     expect(await chain.append(young.slice(0, 3))).toBe(0);
     expect(await chain.append(young)).toBe(4);
     const records = await chain.read();
-    expect(offsets(records)).toEqual([0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 5, 6]);
-    expect(records.map(({ epoch }) => epoch)).toEqual([0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1]);
+    expect(offsets(records)).toEqual([0, 1, 2, 3, 4, -1, 0, 1, 2, 3, 4, 5, 6]);
+    expect(records.map(({ epoch }) => epoch)).toEqual([0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1]);
+    expect(records[5]!.payload!.toString()).toBe('{"kind":"reset","expectedOffset":"5","offset":"0"}');
     const { ok, notices } = await verifyAll(audit.database);
     expect(ok).toBe(true);
     expect(notices?.some(({ what }) => what.includes('began again'))).toBe(true);
+  });
+});
+
+describe('gaps where Kafka compacts', () => {
+  it('are no gaps; a topic that was made anew is one', async () => {
+    const appender = new Appender(audit.database, salts, logger);
+    const old = [raw(3), raw(7)];
+    await appender.append(KEYS, 0, old);
+    await appender.append(KEYS, 0, [raw(2, { key: Buffer.from('new') }), raw(4, { key: Buffer.from('new') })]);
+    const records = await audit.database.query('SELECT kind, "offset", epoch FROM records WHERE topic = $1', [KEYS]);
+    expect(records).toEqual([
+      { kind: 'record', offset: '3', epoch: 0 },
+      { kind: 'record', offset: '7', epoch: 0 },
+      { kind: 'gap', offset: '1', epoch: 1 },
+      { kind: 'record', offset: '2', epoch: 1 },
+      { kind: 'record', offset: '4', epoch: 1 },
+    ]);
+    expect((await verifyAll(audit.database)).problems).toEqual([]);
   });
 });
 

@@ -1,43 +1,64 @@
 import { randomBytes } from 'node:crypto';
 import type { RawRecord } from '@bongsu/contracts';
-import { verifyStore, type Query, type VerifyReport } from '@bongsu/audit-chain';
+import { SaltKeys, verifyStore, type Query, type VerifyReport } from '@bongsu/audit-chain';
 import { createLogger } from '@bongsu/observability';
-import type { Tx } from '@bongsu/persistence';
+import { connect, createDataSource, query, transaction, type Tx } from '@bongsu/persistence';
 import { Client } from 'pg';
 import { inject } from 'vitest';
 import { Database } from '../../../apps/audit/src/database/database.js';
+import { createServiceDatabase, serviceUrl, superuserOf } from '../../../tools/stack/postgres-database.js';
 
 export const logger = createLogger('audit-test', 'silent');
 
 export interface AuditDatabase {
   readonly database: Database;
   readonly url: string;
+  /** What whoever owns the database may do, and the service may not. */
+  readonly owner: Owner;
   /** Another pool on the same database, as another replica has it. */
   another(): Promise<Database>;
   close(): Promise<void>;
 }
 
+export interface Owner {
+  query<R = unknown>(sql: string, values?: readonly unknown[]): Promise<R[]>;
+  transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+}
+
+/** The salt keys of tests: the same in every one, so that what is made twice can be compared. */
+export const salts = new SaltKeys([{ key: Buffer.alloc(32, 7) }]);
+
 /** An audit database of its own, migrated. Must be closed. */
 export async function freshAudit(): Promise<AuditDatabase> {
-  const url = new URL(inject('bongsu').postgresUrl);
+  const { postgresUrl, ports } = inject('bongsu');
+  const superuser = superuserOf(postgresUrl);
   const name = `audit_${randomBytes(6).toString('hex')}`;
-  const admin = new Client({ connectionString: url.href });
+  await createServiceDatabase(superuser, name);
+  const admin = new Client({ ...superuser, database: 'postgres' });
   await admin.connect();
-  await admin.query(`CREATE DATABASE ${name}`);
-  url.pathname = `/${name}`;
+  const url = serviceUrl('audit', ports.postgres, name);
   const opened: Database[] = [];
   const open = async (): Promise<Database> => {
-    const database = await Database.open(url.href, 5, logger);
+    const database = await Database.open(url, 5, logger);
     opened.push(database);
     return database;
   };
   const database = await open();
+  const ownerUrl = new URL(postgresUrl);
+  ownerUrl.pathname = `/${name}`;
+  const owning = createDataSource({ service: 'audit', url: ownerUrl.href, poolSize: 2, entities: [], migrations: [] });
+  await connect(owning, logger);
   return {
     database,
-    url: url.href,
+    url,
+    owner: {
+      query: (sql, values) => query(owning, sql, values),
+      transaction: (work) => transaction(owning, work),
+    },
     another: open,
     async close() {
       await Promise.all(opened.map((each) => each.close()));
+      await owning.destroy();
       await admin.query(`DROP DATABASE ${name} WITH (FORCE)`);
       await admin.end();
     },
@@ -75,10 +96,10 @@ export function verifyWithin(tx: Tx): Promise<VerifyReport> {
 export const verifyAll = (database: Database): Promise<VerifyReport> => database.transaction(verifyWithin);
 
 /** Tampers with the store, verifies, and undoes the tampering. */
-export async function afterTampering(database: Database, tamper: (tx: Tx) => Promise<unknown>): Promise<VerifyReport> {
+export async function afterTampering(owner: Owner, tamper: (tx: Tx) => Promise<unknown>): Promise<VerifyReport> {
   let report: VerifyReport | undefined;
   const undo = new Error('undo');
-  await database
+  await owner
     .transaction(async (tx) => {
       await tamper(tx);
       report = await verifyWithin(tx);

@@ -75,7 +75,7 @@ describe('recording', () => {
     const sent = Array.from({ length: 500 }, (_, i) => request(newNotificationId(), 'acme', `cut-${i}`));
     const sending = Promise.all(sent.map((record) => bench.producer.send(record)));
     for (let i = 0; i < 5; i++) {
-      await bench.database.database.query(
+      await bench.database.owner.query(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'bongsu-audit' AND pid <> pg_backend_pid()",
       );
     }

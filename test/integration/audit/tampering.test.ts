@@ -2,7 +2,7 @@ import type { Tx } from '@bongsu/persistence';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Appender } from '../../../apps/audit/src/chain/appender.js';
 import { Verification } from '../../../apps/audit/src/verify/verification.js';
-import { afterTampering, freshAudit, logger, raw, raws, type AuditDatabase } from './database.js';
+import { afterTampering, freshAudit, logger, raw, raws, salts, type AuditDatabase } from './database.js';
 
 const EVENTS = 'notification.events.v1';
 const KEYS = 'access.keys.v1';
@@ -11,20 +11,20 @@ const COUNT = 12;
 let audit: AuditDatabase;
 beforeAll(async () => {
   audit = await freshAudit();
-  const appender = new Appender(audit.database, logger);
+  const appender = new Appender(audit.database, salts, logger);
   await appender.append(EVENTS, 3, raws(0, COUNT));
   await appender.append(EVENTS, 4, raws(100, 103));
   await appender.append(KEYS, 0, [raw(5), raw(9, { key: null, value: null, headers: [] })]);
 });
 afterAll(() => audit.close());
 
-const tampered = (tamper: (tx: Tx) => Promise<unknown>) => afterTampering(audit.database, tamper);
+const tampered = (tamper: (tx: Tx) => Promise<unknown>) => afterTampering(audit.owner, tamper);
 const place = (sequence: number) => ({ chain: `${EVENTS}/3`, sequence });
 
 describe('a store that nobody touched', () => {
   it('verifies, and says what it read', async () => {
     const report = await new Verification(audit.database, logger).verify();
-    expect(report).toMatchObject({ ok: true, records: COUNT + 3 + 2, chains: 3, problems: [], problemCount: 0 });
+    expect(report).toMatchObject({ ok: true, records: COUNT + (1 + 3) + 2, chains: 3, problems: [], problemCount: 0 });
     // The chain of partition 4 begins at offset 100: what came before was gone. Compacted topics leave out what they like.
     expect(report.notices).toMatchObject([{ chain: `${EVENTS}/4`, sequence: 1 }]);
   });
@@ -48,10 +48,11 @@ async function columnsOf(table: string): Promise<{ name: string; type: string }[
 describe('a changed record', () => {
   it('is named, whichever column was changed', async () => {
     const columns = await columnsOf('records');
-    expect(columns).toHaveLength(17);
+    expect(columns).toHaveLength(18);
     for (const { name, type } of columns) {
-      for (const sequence of [1, 7, COUNT]) {
-        const other = OTHER[type]!(name);
+      // The last one could be moved away without a trace in the store itself: a checkpoint tells.
+      for (const sequence of [1, 7, COUNT - 1]) {
+        const other = name === 'kind' ? `'gap'` : OTHER[type]!(name);
         const report = await tampered((tx) =>
           tx.query(`UPDATE records SET ${name} = ${other} WHERE topic = $1 AND partition = 3 AND sequence = $2`, [
             EVENTS,
@@ -92,7 +93,8 @@ describe('a changed record', () => {
   it('is named when two records exchange one column', async () => {
     const columns = await columnsOf('records');
     for (const { name } of columns.filter(
-      ({ name }) => !['topic', 'partition', 'sequence', 'epoch', 'type', 'tenant', 'timestamp_ms'].includes(name),
+      ({ name }) =>
+        !['topic', 'partition', 'sequence', 'epoch', 'type', 'tenant', 'timestamp_ms', 'kind'].includes(name),
     )) {
       const report = await tampered(async (tx) => {
         await tx.query('ALTER TABLE records DROP CONSTRAINT records_topic_partition_epoch_offset_timestamp_ms_key');
@@ -111,12 +113,12 @@ describe('a changed record', () => {
 /** Inserts a copy of #5 somewhere else. */
 const copy = (sequence: string, timestamp: string) => `
   INSERT INTO records SELECT topic, partition, ${sequence}, "offset" + 1000, epoch, ${timestamp}, key, headers, payload, salt,
-    payload_digest, hash, event_id, type, subject, tenant, recipient
+    payload_digest, hash, event_id, type, subject, tenant, recipient, kind
   FROM records WHERE topic = $1 AND partition = 3 AND sequence = 5`;
 
 describe('a record that is not where it was', () => {
   it('is named when it was dropped', async () => {
-    for (const sequence of [1, 6, COUNT]) {
+    for (const sequence of [1, 6, COUNT - 1]) {
       const report = await tampered((tx) =>
         tx.query('DELETE FROM records WHERE topic = $1 AND partition = 3 AND sequence = $2', [EVENTS, sequence]),
       );
@@ -154,42 +156,29 @@ describe('a record that is not where it was', () => {
     expect(report.problems[0]?.chain).toBe(`${EVENTS}/3`);
   });
 
-  it('is named when the end was cut off', async () => {
-    const report = await tampered((tx) =>
-      tx.query('DELETE FROM records WHERE topic = $1 AND partition = 3 AND sequence > 8', [EVENTS]),
-    );
-    expect(report.problems[0]).toMatchObject(place(9));
-  });
-
   it('is named when it was moved to a chain that does not exist', async () => {
     const report = await tampered((tx) =>
       tx.query('UPDATE records SET partition = 77 WHERE topic = $1 AND partition = 4', [EVENTS]),
     );
-    expect(report.problems.map(({ chain }) => chain)).toEqual(expect.arrayContaining([`${EVENTS}/4`, `${EVENTS}/77`]));
+    expect(report.problems.map(({ chain }) => chain)).toContain(`${EVENTS}/77`);
   });
 });
 
-describe('a changed list of chains', () => {
-  it('is named, whichever column was changed', async () => {
-    const columns = await columnsOf('chains');
-    expect(columns).toHaveLength(6);
-    for (const { name, type } of columns) {
+describe('a gap record', () => {
+  const GAP = { chain: `${EVENTS}/4`, sequence: 1 };
+  it('cannot be changed, erased, moved or left out', async () => {
+    for (const tampering of [
+      `UPDATE records SET payload = '{"kind":"gap","expectedOffset":"0","offset":"99"}'`,
+      'UPDATE records SET payload = NULL, salt = NULL',
+      'UPDATE records SET "offset" = 98',
+      `UPDATE records SET kind = 'record'`,
+      'DELETE FROM records',
+    ]) {
       const report = await tampered((tx) =>
-        tx.query(`UPDATE chains SET ${name} = ${OTHER[type]!(name)} WHERE topic = $1 AND partition = 3`, [EVENTS]),
+        tx.query(`${tampering} WHERE topic = $1 AND partition = 4 AND sequence = 1`, [EVENTS]),
       );
-      expect([name, report.ok]).toEqual([name, false]);
-      expect([name, report.problems.some(({ chain }) => chain === `${EVENTS}/3`)]).toEqual([name, true]);
+      expect([tampering, report.problems[0]]).toMatchObject([tampering, GAP]);
     }
-  });
-
-  it('is named when a chain was taken off it', async () => {
-    const report = await tampered((tx) => tx.query('DELETE FROM chains WHERE topic = $1 AND partition = 3', [EVENTS]));
-    expect(report.problems[0]).toMatchObject(place(1));
-  });
-
-  it('is named when a chain was dropped and its head left', async () => {
-    const report = await tampered((tx) => tx.query('DELETE FROM records WHERE topic = $1 AND partition = 3', [EVENTS]));
-    expect(report.problems[0]).toMatchObject(place(1));
   });
 });
 
@@ -211,13 +200,13 @@ describe('a chain of several pages', () => {
   const insertAgain = (sequence: number) => (tx: Tx) =>
     tx.query(
       `INSERT INTO records SELECT topic, partition, sequence, "offset" + 10000, epoch, timestamp_ms + 1, key, headers, payload, salt,
-         payload_digest, hash, event_id, type, subject, tenant, recipient
+         payload_digest, hash, event_id, type, subject, tenant, recipient, kind
        FROM records WHERE topic = $1 AND partition = 5 AND sequence = $2`,
       [EVENTS, sequence],
     );
 
   it('hides nothing at the edge of a page', async () => {
-    const appender = new Appender(audit.database, logger);
+    const appender = new Appender(audit.database, salts, logger);
     for (let from = 0; from < 4_500; from += 500) await appender.append(EVENTS, 5, raws(from, from + 500));
     expect(await bulk(() => Promise.resolve())).toEqual([true, undefined]);
     // Pages have 2,000 rows.

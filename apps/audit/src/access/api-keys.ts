@@ -10,7 +10,6 @@ import {
 import type { ApiKeyDirectory, ApiKeyIdentity } from '@bongsu/http';
 import type { Logger } from '@bongsu/observability';
 import type { Database } from '../database/database.js';
-import { readHeads } from '../chain/heads.js';
 
 /** A key that was revoked is refused after this time at the latest, once its record is in the chain. */
 const EVERY_MS = 1_000;
@@ -19,7 +18,23 @@ const PAGE = 500;
 const NEXT_RECORDS = {
   name: 'audit_next_access_records',
   text: `SELECT sequence, "offset", timestamp_ms, key, headers, payload FROM records
-    WHERE topic = $1 AND partition = $2 AND sequence > $3 ORDER BY sequence LIMIT ${PAGE}`,
+    WHERE kind = 'record' AND topic = $1 AND partition = $2 AND sequence > $3 ORDER BY sequence LIMIT ${PAGE}`,
+};
+
+/** How far the topic's chains reach; from one partition to the next in the primary key's index, without reading records. */
+const REACH = {
+  name: 'audit_access_reach',
+  text: `
+    WITH RECURSIVE found AS (
+      (SELECT partition FROM records WHERE topic = $1 ORDER BY partition LIMIT 1)
+      UNION ALL
+      SELECT following.partition FROM found, LATERAL (
+        SELECT partition FROM records WHERE topic = $1 AND partition > found.partition ORDER BY partition LIMIT 1
+      ) following
+    )
+    SELECT partition, sequence FROM found, LATERAL (
+      SELECT sequence FROM records WHERE topic = $1 AND partition = found.partition ORDER BY sequence DESC LIMIT 1
+    ) last`,
 };
 
 interface KeyRow {
@@ -73,10 +88,10 @@ export class ApiKeys implements ApiKeyDirectory {
 
   /** Reads what was appended since the last time. Rejects when the database cannot be read. */
   async refresh(): Promise<void> {
-    const heads = await readHeads(this.#database);
-    for (const { topic, partition, sequence } of heads) {
-      if (topic !== TOPICS.accessKeys.name) continue;
-      while ((this.#readUpTo.get(partition) ?? 0n) < sequence) await this.#readPage(partition);
+    const { name: topic } = TOPICS.accessKeys;
+    const reach = await this.#database.query<{ partition: number; sequence: string }>(REACH, [topic]);
+    for (const { partition, sequence } of reach) {
+      while ((this.#readUpTo.get(partition) ?? 0n) < BigInt(sequence)) await this.#readPage(partition);
     }
     this.complete = true;
   }

@@ -4,40 +4,44 @@ import {
   digestPayload,
   encodeHeaders,
   GENESIS,
+  type Break,
   type ChainHead,
   type HeadRow,
+  type SaltKeys,
   type StoredRecord,
 } from '@bongsu/audit-chain';
-import { ALL_TOPICS, type RawRecord } from '@bongsu/contracts';
+import type { RawRecord } from '@bongsu/contracts';
 import type { Logger } from '@bongsu/observability';
 import type { Tx } from '@bongsu/persistence';
 import type { Database } from '../database/database.js';
-import { link, type Break } from './link.js';
+import { link } from './link.js';
 import { breaksTotal, headSequence, recordsTotal } from './metrics.js';
 import { FIND_RECORDED, type RecordedRow } from './sql/find-recorded.js';
 import { INSERT_RECORDS, insertRecordsValues } from './sql/insert-records.js';
-import { BEGIN_CHAIN, LOCK_HEAD, MOVE_HEAD } from './sql/lock-head.js';
+import { LOCK_CHAIN, READ_HEAD } from './sql/lock-chain.js';
 
 /** The most bytes in one insert: a batch of compressed megabytes would otherwise become a statement that no driver can hold. */
 const INSERT_BYTES = 8 * 1024 * 1024;
 
 /**
- * Appends Kafka's records to the chain of their partition: one transaction with the chain's head locked, so that a record
- * is in the chain exactly once, however often it is delivered and by however many members of the group at a time.
+ * Appends Kafka's records to the chain of their partition: one transaction with the chain locked, so that a record is in
+ * the chain exactly once, however often it is delivered and by however many members of the group at a time.
  */
 export class Appender {
   readonly #database: Database;
+  readonly #salts: SaltKeys;
   readonly #logger: Logger;
 
-  constructor(database: Database, logger: Logger) {
+  constructor(database: Database, salts: SaltKeys, logger: Logger) {
     this.#database = database;
+    this.#salts = salts;
     this.#logger = logger;
   }
 
   /**
    * @param topic the declared name
    * @param records in the order of their offsets
-   * @returns how many were new
+   * @returns how many were new, without the gap records between them
    */
   async append(topic: string, partition: number, records: readonly RawRecord[]): Promise<number> {
     if (records.length === 0) return 0;
@@ -48,25 +52,24 @@ export class Appender {
     } = await this.#database.transaction(async (tx) => {
       const head = await lockHead(tx, topic, partition);
       const isRecorded = await recordedAmong(tx, head, records);
-      const linked = link(head, records, isRecorded);
-      if (linked.records.length > 0) await write(tx, linked.head, linked.records);
+      const linked = link(head, records, { salts: this.#salts, isRecorded });
+      await write(tx, linked.head, linked.records);
       return linked;
     });
-    recordsTotal.inc({ topic, result: 'appended' }, added.length);
-    recordsTotal.inc({ topic, result: 'redelivered' }, records.length - added.length);
+    const count = added.length - breaks.length;
+    recordsTotal.inc({ topic, result: 'appended' }, count);
+    recordsTotal.inc({ topic, result: 'redelivered' }, records.length - count);
     headSequence.set({ topic, partition }, Number(head.sequence));
     for (const each of breaks) this.#report(topic, partition, each);
-    return added.length;
+    return count;
   }
 
-  /** Says aloud what the chain shows by its offsets: records that Kafka had and the chain will never have. */
+  /** Says aloud what a gap record says in the chain: Kafka had records that the chain will never have. */
   #report(topic: string, partition: number, { kind, expected, got }: Break): void {
-    const compacted = ALL_TOPICS.some(({ name, cleanup }) => name === topic && cleanup === 'compact');
-    if (kind === 'gap' && compacted) return;
     breaksTotal.inc({ topic, kind });
     const what =
       kind === 'gap'
-        ? 'Records were deleted from Kafka before they were recorded: the chain goes on with a gap in its offsets'
+        ? 'Records were deleted from Kafka before they were recorded: the chain goes on behind a gap record'
         : 'Offsets began again: the topic was deleted and made anew; the chain goes on with the new records';
     this.#logger.error(
       { chain: chainName(topic, partition), expectedOffset: String(expected), offset: String(got) },
@@ -76,12 +79,10 @@ export class Appender {
 }
 
 async function lockHead(tx: Tx, topic: string, partition: number): Promise<ChainHead> {
-  const [row] = await tx.query<HeadRow>(LOCK_HEAD, [topic, partition]);
-  if (row) return chainHead(row);
-  await tx.query(BEGIN_CHAIN, [topic, partition, GENESIS]);
-  const [begun] = await tx.query<HeadRow>(LOCK_HEAD, [topic, partition]);
-  if (!begun) throw new Error(`The head of ${chainName(topic, partition)} was deleted while it was being made`);
-  return chainHead(begun);
+  await tx.query(LOCK_CHAIN, [chainName(topic, partition)]);
+  // A statement of its own: one that waits for the lock would see the chain as it was before the wait.
+  const [last] = await tx.query<HeadRow>(READ_HEAD, [topic, partition]);
+  return last ? chainHead(last) : { topic, partition, sequence: 0n, hash: GENESIS, nextOffset: 0n, epoch: 0 };
 }
 
 /** Which of the records with an offset that was passed before are in the chain: the same record, not just the same offset. */
@@ -107,10 +108,8 @@ function isSame({ timestamp, key, headers, value }: RawRecord, row: RecordedRow)
   );
 }
 
-async function write(tx: Tx, head: ChainHead, records: readonly StoredRecord[]): Promise<void> {
-  const { topic, partition, sequence, hash, nextOffset, epoch } = head;
+async function write(tx: Tx, { topic, partition }: ChainHead, records: readonly StoredRecord[]): Promise<void> {
   for (const part of parts(records)) await tx.query(INSERT_RECORDS, insertRecordsValues(topic, partition, part));
-  await tx.query(MOVE_HEAD, [topic, partition, sequence, hash, nextOffset, epoch]);
 }
 
 function* parts(records: readonly StoredRecord[]): Generator<readonly StoredRecord[]> {
@@ -125,5 +124,5 @@ function* parts(records: readonly StoredRecord[]): Generator<readonly StoredReco
     }
     bytes += size;
   }
-  yield records.slice(from);
+  if (records.length > 0) yield records.slice(from);
 }

@@ -7,6 +7,7 @@ const MAX_DATE_MS = 8_640_000_000_000_000n;
 /** A record as people read it. What is not UTF-8 (or, of a payload, not JSON) is in a `…Base64` field instead. */
 export function readable(record: StoredRecord): Record<string, unknown> {
   return {
+    kind: record.kind,
     ...place(record),
     timestamp: isoTime(record.timestampMs),
     ...labels(record),
@@ -22,6 +23,7 @@ export function readable(record: StoredRecord): Record<string, unknown> {
 /** A record with all that its hash is computed from (docs/audit-format.md): one line of the export. */
 export function exact(record: StoredRecord): Record<string, unknown> {
   return {
+    kind: record.kind,
     ...place(record),
     timestampMs: String(record.timestampMs),
     key: base64(record.key),

@@ -1,4 +1,5 @@
 import { ALL_TOPICS } from '@bongsu/contracts';
+import { breakIn, GAP_HEADERS, gapPayload } from '../gap.js';
 import type { Labels } from '../labels.js';
 import { labelsOf, tenantFitsKey } from '../labels.js';
 import { chainName, digestPayload, GENESIS, hashRecord, SALT_BYTES, type HashedRecord } from '../record.js';
@@ -8,11 +9,11 @@ export interface StoredRecord extends HashedRecord, Labels {
   readonly epoch: number;
   readonly hash: Buffer;
   readonly payload: Buffer | null;
-  /** Null when the payload was erased. */
+  /** Null when the payload was erased, together with it. */
   readonly salt: Buffer | null;
 }
 
-/** Where a chain ends, as the store has it. */
+/** Where a chain ends: what follows from its last record, or from there being none. */
 export interface ChainHead {
   readonly topic: string;
   readonly partition: number;
@@ -37,7 +38,7 @@ const MAX_FINDINGS = 100;
 
 /**
  * Checks one chain, record by record in the order of their sequence: every hash computed again, the sequence without
- * gaps, the labels as the record says, and the head at its end. Findings name the first place and each further one that
+ * gaps, the labels as the record says, what Kafka left out said in gap records. Findings name the first place and each further one that
  * does not merely follow from it: after a bad record the check goes on from what the store has.
  */
 export class ChainVerifier {
@@ -50,7 +51,6 @@ export class ChainVerifier {
   /** All problems, also those beyond what is kept. */
   problemCount = 0;
 
-  private readonly head: ChainHead | undefined;
   private readonly compacted: boolean;
   private expected = 1n;
   /** Undefined after a missing or bad place: what was there cannot be told, so nothing is compared with it. */
@@ -58,16 +58,13 @@ export class ChainVerifier {
   private lastOffset: bigint | undefined = -1n;
   private epoch = 0;
 
-  constructor(topic: string, partition: number, head: ChainHead | undefined) {
+  constructor(topic: string, partition: number) {
     this.chain = chainName(topic, partition);
-    this.head = head;
     this.compacted = ALL_TOPICS.some(({ name, cleanup }) => name === topic && cleanup === 'compact');
   }
 
   next(record: StoredRecord): void {
     this.records++;
-    if (!this.head && this.records === 1)
-      this.problem(record.sequence, 'there are records, but the chain is not listed');
     if (!this.inSequence(record)) return;
     const sound = this.hashHolds(record);
     this.payloadHolds(record);
@@ -75,33 +72,6 @@ export class ChainVerifier {
     if (sound) this.offsetFollows(record);
     this.previous = record.hash;
     this.lastOffset = sound ? record.offset : undefined;
-  }
-
-  /** To be called after the last record. */
-  end(): void {
-    const { head } = this;
-    if (!head) return;
-    const last = this.expected - 1n;
-    if (head.sequence > last) {
-      this.problem(
-        this.expected,
-        `${span(this.expected, head.sequence)} missing at the end: the chain's head is #${head.sequence}`,
-      );
-      return;
-    }
-    if (head.sequence < last) return; // said in `inSequence`, at the first record after the head
-    if (this.previous && !head.hash.equals(this.previous)) {
-      this.problem(last, "the chain's head has another hash than its last record");
-    }
-    if (this.lastOffset !== undefined && head.nextOffset !== this.lastOffset + 1n) {
-      this.problem(
-        last,
-        `the chain's head expects offset ${head.nextOffset} next, its last record has ${this.lastOffset}`,
-      );
-    }
-    if (this.lastOffset !== undefined && head.epoch !== this.epoch) {
-      this.problem(last, `the chain's head is in epoch ${head.epoch}, its last record in ${this.epoch}`);
-    }
   }
 
   /** False when the record takes a place that is taken already; the chain then goes on without it. */
@@ -117,9 +87,6 @@ export class ChainVerifier {
       this.problem(this.expected, `${span(this.expected, sequence - 1n)} missing`);
       this.previous = undefined;
       this.lastOffset = undefined;
-    }
-    if (this.head && sequence > this.head.sequence && this.expected <= this.head.sequence + 1n) {
-      this.problem(sequence, `the record comes after the chain's head (#${this.head.sequence})`);
     }
     this.expected = sequence + 1n;
     return true;
@@ -153,23 +120,41 @@ export class ChainVerifier {
     }
   }
 
-  private offsetFollows({ sequence, offset, epoch }: StoredRecord): void {
+  private offsetFollows(record: StoredRecord): void {
+    const { sequence, offset, epoch } = record;
     if (this.lastOffset === undefined) {
       this.epoch = epoch;
       return;
     }
+    if (record.kind === 'gap') return this.gapHolds(record, this.lastOffset + 1n);
     const began = offset <= this.lastOffset;
     const expected = began ? this.epoch + 1 : this.epoch;
     if (epoch !== expected) this.problem(sequence, `the epoch is ${epoch}, by the offsets it must be ${expected}`);
-    if (began)
-      this.notice(sequence, `offsets began again at ${offset} after ${this.lastOffset}: the topic was made anew`);
+    if (began) this.notice(sequence, `offsets began again at ${offset} after ${this.lastOffset}, without a gap record`);
     else if (!this.compacted && offset > this.lastOffset + 1n) {
-      this.notice(
-        sequence,
-        `offsets ${this.lastOffset + 1n} to ${offset - 1n} were gone from Kafka before they could be recorded`,
-      );
+      this.notice(sequence, `offsets ${this.lastOffset + 1n} to ${offset - 1n} are missing, without a gap record`);
     }
     this.epoch = expected;
+  }
+
+  /** A gap record says what the offsets before and behind it say, and its bytes are those that follow from that alone. */
+  private gapHolds({ sequence, offset, epoch, key, headers, payload }: StoredRecord, expected: bigint): void {
+    const told = breakIn(payload ?? Buffer.alloc(0));
+    const kind = offset + 1n < expected ? 'reset' : 'gap';
+    const expectedEpoch = kind === 'reset' ? this.epoch + 1 : this.epoch;
+    this.epoch = expectedEpoch;
+    const sound =
+      told !== undefined &&
+      offset + 1n !== expected &&
+      key === null &&
+      headers.equals(GAP_HEADERS) &&
+      gapPayload(told).equals(gapPayload({ kind, expected, got: offset + 1n }));
+    if (!sound) this.problem(sequence, `the gap record does not say what was left out before offset ${offset + 1n}`);
+    else if (epoch !== expectedEpoch)
+      this.problem(sequence, `the epoch is ${epoch}, by the gap record it must be ${expectedEpoch}`);
+    else if (kind === 'reset')
+      this.notice(sequence, `offsets began again at ${offset + 1n} instead of ${expected}: the topic was made anew`);
+    else this.notice(sequence, `offsets ${expected} to ${offset} were gone from Kafka before they could be recorded`);
   }
 
   private problem(sequence: bigint, what: string): void {

@@ -1,3 +1,4 @@
+import type { RecordKind } from '../record.js';
 import { ChainVerifier, type ChainHead, type Finding, type StoredRecord } from './chain-verifier.js';
 
 /** Reads rows; `values` are bound to $1, $2, … */
@@ -26,7 +27,7 @@ export interface VerifyReport {
  * meanwhile; memory stays flat, whatever the number and size of records. Rejects when the database cannot be read.
  */
 export async function verifyStore(snapshot: Snapshot): Promise<VerifyReport> {
-  const names = await snapshot((query) => query<ChainKey>(CHAINS_AND_STRAYS));
+  const names = await snapshot((query) => query<ChainKey>(CHAINS));
   const verified: ChainVerifier[] = [];
   for (const { topic, partition } of names)
     verified.push(await snapshot((query) => verifyChain(query, topic, partition)));
@@ -42,10 +43,8 @@ export async function verifyStore(snapshot: Snapshot): Promise<VerifyReport> {
 }
 
 async function verifyChain(query: Query, topic: string, partition: number): Promise<ChainVerifier> {
-  const [head] = await query<HeadRow>(HEAD, [topic, partition]);
-  const verifier = new ChainVerifier(topic, partition, head && chainHead(head));
+  const verifier = new ChainVerifier(topic, partition);
   for await (const record of recordsOf(query, topic, partition)) verifier.next(record);
-  verifier.end();
   return verifier;
 }
 
@@ -68,6 +67,7 @@ export interface HeadRow {
 }
 
 export interface RecordRow {
+  readonly kind: RecordKind;
   readonly topic: string;
   readonly partition: number;
   readonly sequence: string;
@@ -89,7 +89,7 @@ export interface RecordRow {
 
 /** The columns of a RecordRow, as SQL. */
 export const RECORD_COLUMNS =
-  'topic, partition, sequence, "offset", epoch, timestamp_ms, key, headers, payload, salt, payload_digest, hash, event_id, type, subject, tenant, recipient';
+  'kind, topic, partition, sequence, "offset", epoch, timestamp_ms, key, headers, payload, salt, payload_digest, hash, event_id, type, subject, tenant, recipient';
 
 export const chainHead = (row: HeadRow): ChainHead => ({
   topic: row.topic,
@@ -101,6 +101,7 @@ export const chainHead = (row: HeadRow): ChainHead => ({
 });
 
 export const storedRecord = (row: RecordRow): StoredRecord => ({
+  kind: row.kind,
   topic: row.topic,
   partition: row.partition,
   sequence: BigInt(row.sequence),
@@ -125,14 +126,16 @@ interface ChainKey {
   readonly partition: number;
 }
 
-const HEAD =
-  'SELECT topic, partition, sequence, hash, next_offset, epoch FROM chains WHERE topic = $1 AND partition = $2';
-
 /**
- * Every chain that is listed, and every one that only records speak of. The recursion hops from one chain to the next in
- * the primary key's index; a DISTINCT would read all records.
+ * What follows from a chain's last record: its head. A chain that has no record has no head. The index of the primary key
+ * of each month's partition is read at its end, so this takes as many look-ups as there are months.
  */
-const CHAINS_AND_STRAYS = `
+export const LAST_RECORD = `
+  SELECT topic, partition, sequence, hash, "offset" + 1 AS next_offset, epoch FROM records
+  WHERE topic = $1 AND partition = $2 ORDER BY sequence DESC, timestamp_ms DESC LIMIT 1`;
+
+/** The recursion hops from one chain to the next in the primary key's index; a DISTINCT would read all records. */
+const FOUND = `
   WITH RECURSIVE found AS (
     (SELECT topic, partition FROM records ORDER BY topic, partition LIMIT 1)
     UNION ALL
@@ -142,8 +145,16 @@ const CHAINS_AND_STRAYS = `
       WHERE (topic, partition) > (found.topic, found.partition)
       ORDER BY topic, partition LIMIT 1
     ) following
-  )
-  SELECT topic, partition FROM found UNION SELECT topic, partition FROM chains ORDER BY topic, partition`;
+  )`;
+const CHAINS = `${FOUND} SELECT topic, partition FROM found`;
+
+/** The heads of all chains, by topic and partition. */
+export const LAST_RECORDS = `${FOUND}
+  SELECT head.* FROM found, LATERAL (
+    SELECT topic, partition, sequence, hash, "offset" + 1 AS next_offset, epoch FROM records
+    WHERE topic = found.topic AND partition = found.partition ORDER BY sequence DESC, timestamp_ms DESC LIMIT 1
+  ) head
+  ORDER BY topic, partition`;
 
 /** Rows and bytes of one page: enough to make the round trip cheap, little enough for records of a megabyte. */
 const PAGE_ROWS = 2_000;

@@ -5,7 +5,7 @@ export const FIND_RECORDED: Statement = {
   name: 'audit_find_recorded',
   text: `
     SELECT "offset", timestamp_ms, key, headers, salt, payload_digest FROM records
-    WHERE topic = $1 AND partition = $2 AND "offset" = ANY ($3::bigint[])`,
+    WHERE kind = 'record' AND topic = $1 AND partition = $2 AND "offset" = ANY ($3::bigint[])`,
 };
 
 export interface RecordedRow {

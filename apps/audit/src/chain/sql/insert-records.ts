@@ -6,10 +6,10 @@ export const INSERT_RECORDS: Statement = {
   name: 'audit_insert_records',
   text: `
     INSERT INTO records (topic, partition, sequence, "offset", epoch, timestamp_ms, key, headers, payload, salt,
-                         payload_digest, hash, event_id, type, subject, tenant, recipient)
+                         payload_digest, hash, event_id, type, subject, tenant, recipient, kind)
     SELECT $1, $2, r.* FROM unnest(
       $3::bigint[], $4::bigint[], $5::integer[], $6::bigint[], $7::bytea[], $8::bytea[], $9::bytea[], $10::bytea[],
-      $11::bytea[], $12::bytea[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[]
+      $11::bytea[], $12::bytea[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[]
     ) AS r`,
 };
 
@@ -33,5 +33,6 @@ export function insertRecordsValues(topic: string, partition: number, records: r
     column(({ subject }) => subject),
     column(({ tenant }) => tenant),
     column(({ recipient }) => recipient),
+    column(({ kind }) => kind),
   ];
 }

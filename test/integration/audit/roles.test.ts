@@ -1,0 +1,87 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Client } from 'pg';
+import { inject } from 'vitest';
+import { Appender } from '../../../apps/audit/src/chain/appender.js';
+import { Database } from '../../../apps/audit/src/database/database.js';
+import { createServiceDatabase, superuserOf } from '../../../tools/stack/postgres-database.js';
+import { freshAudit, logger, raws, salts, verifyAll, type AuditDatabase } from './database.js';
+
+let audit: AuditDatabase;
+beforeAll(async () => {
+  audit = await freshAudit();
+  await new Appender(audit.database, salts, logger).append('notification.events.v1', 0, raws(0, 3));
+});
+afterAll(() => audit.close());
+
+const DENIED = { code: '42501' };
+
+describe("the service's role", () => {
+  const changes = (table: string, column: string): string[] => [
+    `UPDATE ${table} SET ${column} = ${column}`,
+    `DELETE FROM ${table}`,
+    `TRUNCATE ${table}`,
+    `DROP TABLE ${table}`,
+    `ALTER TABLE ${table} ADD COLUMN x integer`,
+  ];
+
+  it('may not change, delete or empty any table of its schema, nor make one', async () => {
+    const tables = await audit.database.query<{ table: string; column: string }>(
+      `SELECT table_name AS table, min(column_name::text) AS column FROM information_schema.columns
+       WHERE table_schema = 'audit' GROUP BY table_name`,
+    );
+    // The parent, each month's partition and the default one, and the list of migrations at least.
+    expect(tables.length).toBeGreaterThan(6);
+    for (const { table, column } of tables) {
+      for (const change of changes(table, `"${column}"`)) {
+        await expect(audit.database.query(change), change).rejects.toMatchObject(DENIED);
+      }
+    }
+    await expect(audit.database.query('CREATE TABLE mine (x integer)')).rejects.toMatchObject(DENIED);
+    await expect(audit.database.query('CREATE SCHEMA mine')).rejects.toMatchObject(DENIED);
+  });
+
+  it('may not lock a record either, and may read and insert', async () => {
+    await expect(audit.database.query('SELECT 1 FROM records FOR UPDATE')).rejects.toMatchObject(DENIED);
+    expect(await verifyAll(audit.database)).toMatchObject({ ok: true, records: 3 });
+  });
+});
+
+describe("the eraser's role", () => {
+  it('may empty payloads with their salts and recipients, until its transaction ends', async () => {
+    await audit.database.eraserTransaction(async (tx) => {
+      await tx.query('UPDATE records SET payload = NULL, salt = NULL, recipient = NULL WHERE sequence = 2');
+    });
+    expect(await verifyAll(audit.database)).toMatchObject({ ok: true, records: 3 });
+    await expect(audit.database.query('UPDATE records SET payload = NULL')).rejects.toMatchObject(DENIED);
+  });
+
+  it.each([
+    'DELETE FROM records',
+    'TRUNCATE records',
+    'UPDATE records SET hash = hash',
+    'UPDATE records SET payload_digest = payload_digest',
+    'UPDATE records SET tenant = NULL',
+    'INSERT INTO records SELECT * FROM records',
+    'CREATE TABLE mine (x integer)',
+  ])('may nothing else: %s', async (change) => {
+    await expect(audit.database.eraserTransaction((tx) => tx.query(change))).rejects.toMatchObject(DENIED);
+  });
+});
+
+describe('a store that was made when one role had all rights', () => {
+  it('is taken over: what is in it stays, and the role keeps INSERT and SELECT', async () => {
+    const superuser = superuserOf(inject('bongsu').postgresUrl);
+    const { database } = new Client({ connectionString: audit.url });
+    const admin = new Client({ ...superuser, database });
+    await admin.connect();
+    await admin.query('REASSIGN OWNED BY bongsu_audit_owner TO bongsu_audit');
+    await createServiceDatabase(superuser, database!);
+    await admin.end();
+    const again = await Database.open(audit.url, 5, logger);
+    await expect(again.query('DELETE FROM records')).rejects.toMatchObject(DENIED);
+    await new Appender(again, salts, logger).append('notification.events.v1', 0, raws(3, 5));
+    await again.prepareMonths(Date.UTC(2033, 0, 1));
+    expect(await verifyAll(again)).toMatchObject({ ok: true, records: 5 });
+    await again.close();
+  });
+});
