@@ -1,11 +1,13 @@
-import { GROUPS } from '@bongsu/contracts';
+import { CHANNELS, GROUPS } from '@bongsu/contracts';
 import { KafkaBatchStrategy, KafkaProducer } from '@bongsu/kafka';
 import type { Logger } from '@bongsu/observability';
 import { StreamClosedError, connectAndMigrate, isInfrastructureError } from '@bongsu/persistence';
 import { Module, type DynamicModule } from '@nestjs/common';
+import type { ProviderRegistry } from './channels/provider.js';
 import { createProviders } from './channels/registry.js';
 import { DataSource, notificationDataSource, preparePartitions } from './database/data-source.js';
 import { DisabledEndpoints } from './endpoints/disabled-endpoints.js';
+import { assertNamed } from './dispatch/limits.js';
 import { Engine } from './engine.js';
 import { CommandsController } from './intake/commands.controller.js';
 import { RequestsController } from './intake/requests.controller.js';
@@ -53,14 +55,17 @@ export class AppModule {
             new Engine({
               dataSource,
               worker,
-              providers: createProviders(settings, logger),
+              providers: providers(settings, logger),
               send: (records) => producer.sendAll(records),
               logger,
               concurrency: settings.DISPATCH_CONCURRENCY,
               providerTimeoutMs: settings.PROVIDER_TIMEOUT,
               retrySchedule: settings.RETRY_SCHEDULE,
+              retrySchedules: settings.RETRY_SCHEDULES,
+              providerLimits: settings.PROVIDER_LIMITS,
               leaseMs: settings.LEASE_TIME,
               capacity: settings.DISPATCH_CAPACITY,
+              readAhead: settings.READ_AHEAD,
               pollMs: settings.CLAIM_INTERVAL,
               onLeaseLost,
             }),
@@ -87,6 +92,15 @@ export class AppModule {
   }
 }
 
+/** The providers, once it is certain that what is set for some of them by name is set for one of them. */
+function providers(settings: NotificationSettings, logger: Logger): ProviderRegistry {
+  const registry = createProviders(settings, logger);
+  const all = CHANNELS.flatMap((channel) => registry.of(channel));
+  assertNamed('PROVIDER_LIMITS', settings.PROVIDER_LIMITS.keys(), all, { destinations: true });
+  assertNamed('RETRY_SCHEDULES', settings.RETRY_SCHEDULES.keys(), all, { destinations: false });
+  return registry;
+}
+
 const isTakenOver = (error: unknown): boolean =>
   error instanceof ShardLostError || error instanceof WorkerLostError || error instanceof StreamClosedError;
 
@@ -109,6 +123,6 @@ function intake(
     closeTimeoutMs: 2_000,
     onAssigned: (partitions) => engine.assign([...new Set([...partitions.values()].flat())]),
   });
-  engine.whenFull((full) => (full ? strategy.pause() : strategy.resume()));
+  engine.whenFull((_lane, full) => (full ? strategy.pause() : strategy.resume()));
   return strategy;
 }

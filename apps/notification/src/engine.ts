@@ -1,13 +1,25 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CHANNELS, hasEnded, type CancelRequested, type OutgoingRecord } from '@bongsu/contracts';
+import {
+  CHANNELS,
+  PRIORITIES,
+  hasEnded,
+  type CancelRequested,
+  type OutgoingRecord,
+  type Priority,
+} from '@bongsu/contracts';
 import type { Logger } from '@bongsu/observability';
 import { OutboxRelay } from '@bongsu/persistence';
 import type { ProviderRegistry } from './channels/provider.js';
 import type { DataSource } from './database/data-source.js';
+import { Admission } from './dispatch/admission.js';
+import { Backlog } from './dispatch/backlog.js';
 import { Circuits } from './dispatch/circuits.js';
 import { Claimer } from './dispatch/claimer.js';
 import { Dispatcher } from './dispatch/dispatcher.js';
+import { limitsOf, type ProviderLimits } from './dispatch/limits.js';
 import { deliveriesTotal, endToEnd } from './dispatch/metrics.js';
+import { scheduleOf, type RetrySchedules } from './dispatch/retry-schedule.js';
+import { Gates } from './dispatch/schedule/gates.js';
 import type { LeasedDelivery } from './ledger/delivery.js';
 import { Ledger, type AcceptedRequest, type Settlement } from './ledger/ledger.js';
 import { Shards } from './ledger/shards.js';
@@ -25,8 +37,12 @@ export interface EngineOptions {
   readonly concurrency: number;
   readonly providerTimeoutMs: number;
   readonly retrySchedule: readonly number[];
+  readonly retrySchedules: RetrySchedules;
+  readonly providerLimits: ProviderLimits;
   readonly leaseMs: number;
   readonly capacity: number;
+  /** Deliveries that wait in the ledger because memory is full, at most; then intake of their lane pauses. */
+  readonly readAhead: number;
   readonly pollMs: number;
   /** Another process has taken this one for dead. */
   readonly onLeaseLost: () => void;
@@ -42,11 +58,12 @@ export class Engine {
   readonly #ledger: Ledger;
   readonly #dispatcher: Dispatcher;
   readonly #settler: Settler;
+  readonly #backlog = new Backlog();
   readonly #claimer: Claimer;
   readonly #relay: OutboxRelay;
   #reaper: NodeJS.Timeout | undefined;
-  #full = false;
-  #onPressure: (full: boolean) => void = () => {};
+  readonly #full = new Set<Priority>();
+  #onFull: (lane: Priority, full: boolean) => void = () => {};
   #assigned: readonly number[] = [];
 
   constructor(options: EngineOptions) {
@@ -59,6 +76,7 @@ export class Engine {
       {
         onCommitted: (settlements) => this.#committed(settlements),
         onWoken: (deliveries) => this.#dispatcher.add(deliveries),
+        onAbandoned: (delivery) => this.#dispatcher.settled([delivery]),
         onLeaseLost: options.onLeaseLost,
       },
       logger,
@@ -66,10 +84,12 @@ export class Engine {
     this.#dispatcher = new Dispatcher({
       providers: (channel) => options.providers.of(channel),
       circuits: new Circuits(CHANNELS.flatMap((channel) => options.providers.of(channel))),
+      gates: new Gates((provider, destination) => limitsOf(options.providerLimits, provider, destination)),
       concurrency: options.concurrency,
+      capacity: options.capacity,
       unsettled: () => this.#settler.unsettled,
       providerTimeoutMs: options.providerTimeoutMs,
-      retrySchedule: options.retrySchedule,
+      scheduleOf: (provider, channel) => scheduleOf(options.retrySchedules, options.retrySchedule, provider, channel),
       mayStart: () => worker.mayStart,
       onDecided: (delivery, decision) => this.#settler.add(toSettlement(delivery, decision)),
       logger,
@@ -78,8 +98,8 @@ export class Engine {
       ledger: this.#ledger,
       shards: this.shards,
       dispatcher: this.#dispatcher,
+      backlog: this.#backlog,
       logger,
-      capacity: options.capacity,
       pollMs: options.pollMs,
     });
     this.#relay = new OutboxRelay({ dataSource, stream: worker.stream, send: options.send, logger });
@@ -99,8 +119,14 @@ export class Engine {
   /** Takes in one Kafka batch of a shard; resolves when it is in the ledger. */
   async takeIn(shard: number, batch: readonly AcceptedRequest[]): Promise<void> {
     await this.shards.exclusively(shard, async () => {
-      const started = await this.#ledger.takeIn(shard, batch, !this.shards.isCatchingUp(shard));
-      this.#dispatcher.add(started);
+      const admission = new Admission(this.#dispatcher, this.#backlog, shard, this.shards.isCatchingUp(shard));
+      try {
+        const wake = !this.shards.isCatchingUp(shard) && this.#dispatcher.shares.free >= batch.length;
+        const started = await this.#ledger.takeIn(shard, batch, (delivery) => admission.admit(delivery), wake);
+        admission.start(started);
+      } finally {
+        admission.end();
+      }
     });
     this.#measurePressure();
   }
@@ -119,9 +145,16 @@ export class Engine {
     this.#relay.notify();
   }
 
-  /** `listener` is called when memory is full, and again when there is room. */
-  whenFull(listener: (full: boolean) => void): void {
-    this.#onPressure = listener;
+  /** `listener` is called when a lane is so far behind that nothing more is to be taken in, and again when it is not. */
+  whenFull(listener: (lane: Priority, full: boolean) => void): void {
+    this.#onFull = listener;
+  }
+
+  /** Looks for what waits in the ledger. There should be nothing that is not known; were it so, it would wait for ever. */
+  async refreshBacklog(): Promise<void> {
+    const settled = this.shards.owned.filter((shard) => !this.shards.isCatchingUp(shard));
+    this.#backlog.know(await this.#ledger.backlog(settled));
+    this.#measurePressure();
   }
 
   /**
@@ -144,6 +177,7 @@ export class Engine {
 
   async #lose(shard: number): Promise<void> {
     this.shards.lose(shard);
+    this.#backlog.forget(shard);
     await this.#ledger.giveBack(this.#dispatcher.remove(shard).map(({ id }) => id));
   }
 
@@ -172,16 +206,20 @@ export class Engine {
       endToEnd.observe({ channel: delivery.channel, priority: delivery.priority }, Math.max(0, seconds));
     }
     this.#measurePressure();
-    this.#dispatcher.settled();
+    this.#dispatcher.settled(settlements.map(({ delivery }) => delivery));
   }
 
-  /** Above the capacity intake pauses; below half of it, it goes on. Outcomes not written yet count: they are memory too. */
+  /** A lane that has read so far ahead pauses; when it is down to half, it goes on. */
   #measurePressure(): void {
-    const held = this.#dispatcher.size + this.#settler.unsettled;
-    const full = this.#full ? held > this.#options.capacity / 2 : held >= this.#options.capacity;
-    if (full === this.#full) return;
-    this.#full = full;
-    this.#onPressure(full);
+    const { readAhead } = this.#options;
+    for (const lane of PRIORITIES) {
+      const isFull = this.#full.has(lane);
+      const full = this.#backlog.waiting(lane) >= (isFull ? readAhead / 2 : readAhead);
+      if (full === isFull) continue;
+      if (full) this.#full.add(lane);
+      else this.#full.delete(lane);
+      this.#onFull(lane, full);
+    }
   }
 
   #scheduleReaper(): void {
@@ -195,8 +233,8 @@ export class Engine {
 }
 
 function toSettlement(delivery: LeasedDelivery, decision: Decision): Settlement {
-  const postponed = decision.postponed === true;
-  const version = delivery.version + (postponed ? 0 : 1);
+  const quiet = decision.postponed === true;
+  const version = delivery.version + (quiet ? 0 : 1);
   return {
     delivery,
     status: decision.status,
@@ -204,8 +242,8 @@ function toSettlement(delivery: LeasedDelivery, decision: Decision): Settlement 
     version,
     nextAttemptAt: decision.nextAttemptAt,
     ended: hasEnded(decision.status),
-    postponed,
-    fact: postponed ? undefined : factRecord(delivery, decision, version, new Date()),
+    postponed: decision.byCircuit === true,
+    fact: quiet ? undefined : factRecord(delivery, decision, version, new Date()),
   };
 }
 

@@ -73,6 +73,7 @@ function keepHouse(app: INestMicroservice, logger: Logger): void {
     const freed = await freeOrphans(dataSource);
     if (freed > 0) logger.error({ freed }, 'Deliveries were leased to workers that are gone; they are free again');
   });
+  every(ORPHANS_MS, 'Looking for what waits in the ledger', () => app.get(Engine).refreshBacklog());
   every(HOUSEKEEPING_MS, 'Making partitions', () => preparePartitions(dataSource));
   every(GAUGES_MS, 'Measuring the backlog', async () => {
     dueBacklog.set(await app.get(Engine).ledger.countDue());

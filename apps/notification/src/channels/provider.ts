@@ -42,7 +42,7 @@ export interface Provider {
    * Where a call would go (a host), when one provider talks to many: one receiver that is down must not stop the
    * others. Left out when there is only one place.
    */
-  destination?(attempt: DeliveryAttempt): string;
+  destination?(recipient: DeliveryAttempt['recipient']): string;
   /** Gives back connections; no call is under way. */
   close?(): Promise<void>;
 }

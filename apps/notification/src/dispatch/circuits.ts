@@ -7,7 +7,7 @@ import {
   handleWhenResult,
   type CircuitBreakerPolicy,
 } from 'cockatiel';
-import type { DeliveryAttempt, Outcome, Provider } from '../channels/provider.js';
+import type { Outcome, Provider } from '../channels/provider.js';
 import { circuitState } from './metrics.js';
 
 /** A circuit opens when half of the last 20 calls failed, and not before 10 were made. */
@@ -55,18 +55,18 @@ export class Circuits {
     for (const { channel, name } of providers) circuitState.set({ channel, provider: name }, 0);
   }
 
-  /** When the provider may be called for this attempt, milliseconds since 1970; 0 when at once. */
-  availableAt(provider: Provider, attempt: DeliveryAttempt): number {
-    const circuit = this.#circuits.get(nameOf(provider, attempt));
+  /** When the provider may be called for this destination, milliseconds since 1970; 0 when at once. */
+  availableAt(provider: Provider, destination: string): number {
+    const circuit = this.#circuits.get(nameOf(provider, destination));
     if (!circuit || circuit.policy.state === CircuitState.Closed) return 0;
     if (circuit.policy.state === CircuitState.HalfOpen) return this.#now() + TRIAL_MS;
     return circuit.openUntil <= this.#now() ? 0 : circuit.openUntil;
   }
 
   /** Makes the call and learns from its outcome. */
-  async call(provider: Provider, attempt: DeliveryAttempt, work: () => Promise<Outcome>): Promise<Outcome> {
+  async call(provider: Provider, destination: string, work: () => Promise<Outcome>): Promise<Outcome> {
     try {
-      return await this.#circuit(provider, attempt).policy.execute(work);
+      return await this.#circuit(provider, destination).policy.execute(work);
     } catch (error) {
       // Open after all, and the caller has decided that the call is to be made.
       if (error instanceof BrokenCircuitError) return work();
@@ -74,8 +74,8 @@ export class Circuits {
     }
   }
 
-  #circuit(provider: Provider, attempt: DeliveryAttempt): Circuit {
-    const name = nameOf(provider, attempt);
+  #circuit(provider: Provider, destination: string): Circuit {
+    const name = nameOf(provider, destination);
     let circuit = this.#circuits.get(name);
     if (!circuit) {
       circuit = this.#create(provider);
@@ -125,5 +125,5 @@ export class Circuits {
   }
 }
 
-const nameOf = (provider: Provider, attempt: DeliveryAttempt): string =>
-  `${provider.channel} ${provider.name} ${provider.destination?.(attempt) ?? ''}`;
+const nameOf = (provider: Provider, destination: string): string =>
+  `${provider.channel} ${provider.name} ${provider.destination ? destination : ''}`;

@@ -1,15 +1,15 @@
 import type { Logger } from '@bongsu/observability';
 import type { Ledger } from '../ledger/ledger.js';
 import type { Shards } from '../ledger/shards.js';
+import type { Backlog } from './backlog.js';
 import type { Dispatcher } from './dispatcher.js';
 
 export interface ClaimerOptions {
   readonly ledger: Ledger;
   readonly shards: Shards;
   readonly dispatcher: Dispatcher;
+  readonly backlog: Backlog;
   readonly logger: Logger;
-  /** Deliveries in memory at most; what is claimed fills up to here. */
-  readonly capacity: number;
   /** How often due work is looked for, milliseconds: a retry is at most this late. */
   readonly pollMs: number;
 }
@@ -18,46 +18,36 @@ export interface ClaimerOptions {
 const CLAIM_LIMIT = 1000;
 
 /**
- * Brings work from the ledger to the dispatcher: due retries and scheduled deliveries, and, of a shard that has just come to
- * this worker, everything that its former owner left behind, before anything newer.
+ * Brings work from the ledger to the dispatcher: due retries and scheduled deliveries; what waits of flows that hold less
+ * memory than they may; and, of a shard that has just come to this worker, everything that its former owner left behind,
+ * before anything newer.
  */
 export class Claimer {
   readonly #options: ClaimerOptions;
-  #timer: NodeJS.Timeout | undefined;
-  #running: Promise<void> | undefined;
-  #stopped = false;
+  readonly #rounds: readonly Rounds[];
 
   constructor(options: ClaimerOptions) {
     this.#options = options;
+    const { logger, pollMs } = options;
+    // Two, because a look for due work must not wait for a page of the backlog, nor the other way round.
+    this.#rounds = [
+      new Rounds(() => this.#claim(), pollMs, logger),
+      new Rounds(() => this.#readBacklog(), pollMs, logger),
+    ];
   }
 
   start(): void {
-    this.#schedule(0);
+    for (const rounds of this.#rounds) rounds.start();
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true;
-    clearTimeout(this.#timer);
-    await this.#running;
+    await Promise.all(this.#rounds.map((rounds) => rounds.stop()));
   }
 
-  #schedule(ms: number): void {
-    if (this.#stopped) return;
-    this.#timer = setTimeout(() => {
-      this.#running = this.#round();
-    }, ms);
-  }
-
-  async #round(): Promise<void> {
-    let again = false;
-    try {
-      again = await this.#claimDue();
-      for (const shard of this.#options.shards.catchingUp) again = (await this.#catchUp(shard)) || again;
-    } catch (error) {
-      this.#options.logger.warn({ err: error }, 'Due deliveries could not be claimed');
-      again = false;
-    }
-    this.#schedule(again ? 0 : this.#options.pollMs);
+  async #claim(): Promise<boolean> {
+    let again = await this.#claimDue();
+    for (const shard of this.#options.shards.catchingUp) again = (await this.#catchUp(shard)) || again;
+    return again;
   }
 
   /** True when there is probably more. */
@@ -73,19 +63,83 @@ export class Claimer {
 
   /** Alone with the shard: new work waits meanwhile, and once nothing older is left it may go straight to memory. */
   async #catchUp(shard: number): Promise<boolean> {
-    const { ledger, shards, dispatcher } = this.#options;
+    const { ledger, shards, dispatcher, backlog } = this.#options;
     return shards.exclusively(shard, async () => {
       const limit = this.#room();
       if (limit === 0 || !shards.owned.includes(shard)) return false;
       const older = await ledger.claim([shard], limit);
       dispatcher.add(older);
       if (older.length === limit) return true;
-      if (!(await ledger.heldByOthers(shard))) shards.caughtUp(shard);
+      if (await ledger.heldByOthers(shard)) return false;
+      backlog.know(await ledger.backlog([shard]));
+      shards.caughtUp(shard);
       return false;
     });
   }
 
+  /** True when there is probably more. */
+  async #readBacklog(): Promise<boolean> {
+    const { ledger, shards, dispatcher, backlog } = this.#options;
+    const isOpen = (shard: number): boolean => shards.owned.includes(shard) && !shards.isCatchingUp(shard);
+    const parts = backlog.next(dispatcher.shares, isOpen, CLAIM_LIMIT);
+    if (parts.length === 0) return false;
+    const leased = await ledger.leaseBacklog(parts);
+    const taken = Map.groupBy(leased, (delivery) => `${delivery.shard} ${dispatcher.flowOf(delivery)}`);
+    dispatcher.add(leased);
+    const ended = [];
+    for (const part of parts) {
+      const count = taken.get(`${part.shard} ${part.flow}`)?.length ?? 0;
+      backlog.took(part.shard, part.flow, count);
+      if (count < part.count) ended.push(backlog.glance(part));
+    }
+    if (ended.length > 0) for (const each of await ledger.emptyBacklog(ended)) backlog.empty(each);
+    return leased.length > 0;
+  }
+
   #room(): number {
-    return Math.max(0, Math.min(CLAIM_LIMIT, this.#options.capacity - this.#options.dispatcher.size));
+    return Math.min(CLAIM_LIMIT, this.#options.dispatcher.shares.free);
+  }
+}
+
+/** One kind of work, over and over: at once while there is more, else every so often. */
+class Rounds {
+  readonly #round: () => Promise<boolean>;
+  readonly #everyMs: number;
+  readonly #logger: Logger;
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> | undefined;
+  #stopped = false;
+
+  constructor(round: () => Promise<boolean>, everyMs: number, logger: Logger) {
+    this.#round = round;
+    this.#everyMs = everyMs;
+    this.#logger = logger;
+  }
+
+  start(): void {
+    this.#schedule(0);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#running;
+  }
+
+  #schedule(ms: number): void {
+    if (this.#stopped) return;
+    this.#timer = setTimeout(() => {
+      this.#running = this.#run();
+    }, ms);
+  }
+
+  async #run(): Promise<void> {
+    let again = false;
+    try {
+      again = await this.#round();
+    } catch (error) {
+      this.#logger.warn({ err: error }, 'Deliveries could not be claimed');
+    }
+    this.#schedule(again ? 0 : this.#everyMs);
   }
 }

@@ -5,6 +5,7 @@ import type { LeasedDelivery } from '../ledger/delivery.js';
 import type { Decision } from '../settle/decide.js';
 import { leased } from '../testing/leased.js';
 import { Circuits } from './circuits.js';
+import { Gates } from './schedule/gates.js';
 import { Dispatcher, type DispatcherOptions } from './dispatcher.js';
 
 const FAULT: Outcome = { kind: 'retry', code: 'http_503', message: 'busy' };
@@ -26,15 +27,21 @@ function scripted(name: string, answer: (attempt: DeliveryAttempt, signal: Abort
 
 function dispatcher(providers: Provider[], given: Partial<DispatcherOptions> = {}) {
   const decided: [LeasedDelivery, Decision][] = [];
-  const made = new Dispatcher({
+  const made: Dispatcher = new Dispatcher({
     providers: () => providers,
     circuits: new Circuits(providers),
     concurrency: 10,
     unsettled: () => 0,
     providerTimeoutMs: 200,
-    retrySchedule: [1000],
+    scheduleOf: () => [1000],
+    gates: new Gates(() => ({})),
+    capacity: 1000,
     mayStart: () => true,
-    onDecided: (delivery, decision) => decided.push([delivery, decision]),
+    onDecided: (delivery, decision) => {
+      decided.push([delivery, decision]);
+      // Recorded at once.
+      queueMicrotask(() => made.settled([delivery]));
+    },
     logger: createLogger('test', 'silent'),
     random: () => 0.5,
     ...given,
@@ -67,16 +74,17 @@ describe('Dispatcher', () => {
     const { dispatcher: subject, decided } = dispatcher([provider], {
       concurrency: 4,
       unsettled: () => unsettled,
-      onDecided: () => {
+      onDecided: (delivery, decision) => {
         unsettled++;
+        decided.push([delivery, decision]);
       },
     });
     subject.add(some(12));
     await vi.waitFor(() => expect(unsettled).toBe(4));
-    expect([most, decided.length]).toEqual([4, 0]);
+    expect([most, decided.length]).toEqual([4, 4]);
     while (unsettled > 0 || subject.size > 0) {
       unsettled = 0;
-      subject.settled();
+      subject.settled(decided.splice(0).map(([delivery]) => delivery));
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     expect(most).toBe(4);

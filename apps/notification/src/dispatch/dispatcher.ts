@@ -1,24 +1,33 @@
 import type { Logger } from '@bongsu/observability';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { DeliveryAttempt, Outcome, Provider } from '../channels/provider.js';
+import type { Provider } from '../channels/provider.js';
 import type { LeasedDelivery } from '../ledger/delivery.js';
 import { decide, endBeforeAttempt, postpone, type Decision, type FinishedAttempt } from '../settle/decide.js';
-import { Circuits } from './circuits.js';
+import { failedHere, noProvider } from './attempt.js';
+import { Caller, type Way } from './caller.js';
+import type { Circuits } from './circuits.js';
 import { RecentIds } from './recent-ids.js';
-import { attemptDuration, inFlight } from './metrics.js';
-import { DeliveryQueue } from './queue.js';
+import { flowId, type FlowOf } from './schedule/flow.js';
+import type { Gate } from './schedule/gate.js';
+import type { Gates } from './schedule/gates.js';
+import { Scheduler, type Started } from './schedule/scheduler.js';
+import { MemoryShares } from './schedule/shares.js';
 
 export interface DispatcherOptions {
   /** The providers of a channel, in order of preference. */
   readonly providers: (channel: string) => readonly Provider[];
   readonly circuits: Circuits;
+  readonly gates: Gates;
   /** Provider calls that are under way or not yet recorded, at most: as many may be repeated after a kill. */
   readonly concurrency: number;
+  /** Deliveries in memory, at most. */
+  readonly capacity: number;
   /** Outcomes that are not in the ledger yet. */
   readonly unsettled: () => number;
   /** After how long a call is given up, milliseconds. */
   readonly providerTimeoutMs: number;
-  readonly retrySchedule: readonly number[];
+  /** The gaps between attempts, milliseconds. */
+  readonly scheduleOf: (provider: string, channel: string) => readonly number[];
   /** False while this worker's lease is not certain: then nothing may start. */
   readonly mayStart: () => boolean;
   readonly onDecided: (delivery: LeasedDelivery, decision: Decision) => void;
@@ -28,164 +37,231 @@ export interface DispatcherOptions {
 
 /** How soon to look again when the lease was not certain, milliseconds. */
 const RECHECK_MS = 200;
+/** How often deliveries are looked for that have become too late while they wait, milliseconds. */
+const EXPIRY_MS = 1_000;
 
 /**
- * Runs leased deliveries from memory: calls providers with bounded concurrency, in the queue's order, and hands on what was
- * decided. It knows nothing of Kafka or the database.
+ * Runs leased deliveries from memory: calls providers with bounded concurrency, in the scheduler's order, and hands on what
+ * was decided. It knows nothing of Kafka or the database.
  */
 export class Dispatcher {
   readonly #options: DispatcherOptions;
-  readonly #queue: DeliveryQueue;
+  readonly #scheduler: Scheduler;
+  readonly #shares: MemoryShares;
+  readonly #caller: Caller;
   readonly #cancelled = new RecentIds(100_000);
+  /** Deliveries whose slot is in use: started, and not yet recorded. */
+  readonly #inUse = new Set<string>();
   readonly #random: () => number;
   readonly #shutdown = new AbortController();
+  readonly #expiry: NodeJS.Timeout;
   #stopping = false;
   #pumping = false;
-  #recheck: NodeJS.Timeout | undefined;
+  #wakeAt = Infinity;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
-    // More mails than a server takes connections would only wait in its pool, while their time runs.
-    this.#queue = new DeliveryQueue((channel) => options.providers(channel)[0]?.concurrency ?? Infinity);
+    this.#scheduler = new Scheduler({
+      concurrency: options.concurrency,
+      now: Date.now,
+      destinationOf: (delivery) => this.#destinationOf(delivery),
+      gateOf: (flow) => this.#gateOf(flow),
+    });
+    this.#shares = new MemoryShares(options.capacity, options.unsettled);
+    this.#caller = new Caller({
+      circuits: options.circuits,
+      timeoutMs: options.providerTimeoutMs,
+      shutdown: this.#shutdown.signal,
+      logger: options.logger,
+    });
     this.#random = options.random ?? Math.random;
+    this.#expiry = setInterval(() => this.#endLate(), EXPIRY_MS);
+    this.#expiry.unref();
   }
 
   /** Deliveries in memory: waiting and running. */
   get size(): number {
-    return this.#queue.waiting + this.#queue.running;
+    return this.#scheduler.waiting + this.#scheduler.running;
   }
 
-  add(deliveries: readonly LeasedDelivery[]): void {
-    for (const delivery of deliveries) this.#queue.add(delivery);
+  get shares(): MemoryShares {
+    return this.#shares;
+  }
+
+  /** The flow that a delivery belongs to, as the ledger keeps it. */
+  flowOf(delivery: LeasedDelivery): string {
+    const { priority, channel, request } = delivery;
+    return flowId({ priority, channel, tenant: request.tenant, destination: this.#destinationOf(delivery) });
+  }
+
+  /** @param isReserved whether `shares` has a place for it already */
+  add(deliveries: readonly LeasedDelivery[], isReserved: (delivery: LeasedDelivery) => boolean = () => false): void {
+    for (const delivery of deliveries) {
+      if (!isReserved(delivery)) this.#shares.take(this.flowOf(delivery));
+      this.#scheduler.add(delivery);
+    }
     this.#pump();
   }
 
   /** From now on nothing of these notifications starts; what is under way ends as cancelled unless it succeeds. */
   cancel(notificationIds: readonly string[]): void {
-    for (const id of notificationIds) this.#cancelled.add(id);
+    const ids = new Set(notificationIds);
+    for (const id of ids) this.#cancelled.add(id);
+    this.#endWaiting((delivery) => ids.has(delivery.notificationId));
   }
 
   /** Takes out what has not started, of a shard that another worker owns now. */
   remove(shard: number): LeasedDelivery[] {
-    return this.#queue.remove(shard);
+    return this.#takeOut((delivery) => delivery.shard === shard);
   }
 
   /** Stops starting; resolves with what never started once all calls are over, or at the deadline with the calls aborted. */
   async stop(deadlineMs: number): Promise<LeasedDelivery[]> {
     this.#stopping = true;
-    clearTimeout(this.#recheck);
-    const waiting = this.#queue.remove();
+    clearTimeout(this.#timer);
+    clearInterval(this.#expiry);
+    const waiting = this.#takeOut(() => true);
     const until = performance.now() + deadlineMs;
-    while (this.#queue.running > 0 && performance.now() < until) await sleep(10);
+    while (this.#scheduler.running > 0 && performance.now() < until) await sleep(10);
     this.#shutdown.abort();
     const grace = performance.now() + 500;
-    while (this.#queue.running > 0 && performance.now() < grace) await sleep(10);
+    while (this.#scheduler.running > 0 && performance.now() < grace) await sleep(10);
     return waiting;
   }
 
-  /** Outcomes were recorded: their slots are free. */
-  settled(): void {
+  /** Outcomes were recorded, or given up: their slots are free. */
+  settled(deliveries: readonly LeasedDelivery[]): void {
+    let free = 0;
+    for (const { id } of deliveries) if (this.#inUse.delete(id)) free++;
+    this.#scheduler.release(free);
     this.#pump();
-  }
-
-  #hasSlot(): boolean {
-    return this.#queue.running + this.#options.unsettled() < this.#options.concurrency;
   }
 
   #pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
-    while (!this.#stopping && this.#queue.waiting > 0 && this.#hasSlot()) {
+    while (!this.#stopping && this.#scheduler.waiting > 0) {
       if (!this.#options.mayStart()) {
-        this.#recheck ??= setTimeout(() => {
-          this.#recheck = undefined;
-          this.#pump();
-        }, RECHECK_MS);
+        this.#pumpAt(Date.now() + RECHECK_MS);
         break;
       }
-      const delivery = this.#queue.take();
-      if (!delivery) break;
-      void this.#run(delivery);
+      const started = this.#scheduler.take();
+      if (!started) break;
+      this.#inUse.add(started.delivery.id);
+      void this.#run(started);
     }
+    for (const { delivery, until } of this.#scheduler.takeDeferred())
+      this.#decided(delivery, postpone(delivery, until, this.#random(), false));
+    if (this.#scheduler.waiting > 0) this.#pumpAt(this.#scheduler.opensNext);
     this.#pumping = false;
   }
 
-  async #run(delivery: LeasedDelivery): Promise<void> {
+  /** At the given time, if not before. */
+  #pumpAt(at: number): void {
+    if (this.#stopping || at >= this.#wakeAt) return;
+    clearTimeout(this.#timer);
+    this.#wakeAt = at;
+    const wake = (): void => {
+      this.#wakeAt = Infinity;
+      this.#scheduler.wake();
+      this.#pump();
+    };
+    this.#timer = setTimeout(wake, Math.min(Math.max(at - Date.now(), 1), EXPIRY_MS));
+  }
+
+  async #run({ delivery, gate }: Started): Promise<void> {
     let decision: Decision | undefined;
     try {
-      decision = endBeforeAttempt(delivery, new Date(), this.#isCancelled(delivery)) ?? (await this.#attempt(delivery));
+      decision =
+        endBeforeAttempt(delivery, new Date(), this.#isCancelled(delivery)) ?? (await this.#attempt(delivery, gate));
     } catch (error) {
       this.#options.logger.error({ err: error, delivery: delivery.id }, 'A delivery could not be attempted');
-      decision = this.#decide(delivery, { ...failedHere, startedAt: new Date() });
+      decision = this.#decide(delivery, failedHere(new Date()));
     }
-    this.#queue.finish(delivery);
-    if (decision) this.#options.onDecided(delivery, decision);
+    this.#scheduler.finish(delivery);
+    if (decision) this.#decided(delivery, decision);
     this.#pump();
   }
 
   /** Undefined when the process ends before the call did: then nothing is known and nothing is written. */
-  async #attempt(delivery: LeasedDelivery): Promise<Decision | undefined> {
-    const attempt = toAttempt(delivery);
+  async #attempt(delivery: LeasedDelivery, gate: Gate | undefined): Promise<Decision | undefined> {
+    if (!gate) return this.#decide(delivery, noProvider(delivery.channel, new Date()));
+    const { circuits } = this.#options;
+    const destination = this.#destinationOf(delivery);
     const providers = this.#options.providers(delivery.channel);
-    const [preferred] = providers;
-    if (!preferred) return this.#decide(delivery, noProvider(delivery.channel));
-    const open = providers.filter((provider) => this.#options.circuits.availableAt(provider, attempt) === 0);
+    const isOpen = (provider: Provider): boolean => circuits.availableAt(provider, destination) !== 0;
     // A first attempt is not put off, as later ones of its key would then start before it. And once is enough: an open
     // circuit may delay an attempt, never deny it.
-    const mayWait = delivery.attempts > 0 && !delivery.postponed;
-    if (open.length === 0 && mayWait) return this.#postpone(delivery, attempt, providers);
-    return this.#callInTurn(delivery, attempt, open.length > 0 ? open : [preferred]);
+    if (delivery.attempts > 0 && !delivery.postponed && providers.every(isOpen)) {
+      const soonest = Math.min(...providers.map((provider) => circuits.availableAt(provider, destination)));
+      return postpone(delivery, Math.max(soonest, Date.now()), this.#random(), true);
+    }
+    const others = providers.filter((provider) => provider !== gate.provider && !isOpen(provider));
+    const ways = [ownWay(gate), ...others.map((provider) => this.#otherWay(delivery, provider, destination))];
+    const finished = await this.#caller.attempt(delivery, ways, () => !this.#isCancelled(delivery));
+    return finished && this.#decide(delivery, finished);
   }
 
-  /** Calls the preferred provider, and the next ones at once if it fails temporarily. */
-  async #callInTurn(
-    delivery: LeasedDelivery,
-    attempt: DeliveryAttempt,
-    providers: readonly Provider[],
-  ): Promise<Decision | undefined> {
-    const failover: { provider: string; code: string }[] = [];
-    for (const [index, provider] of providers.entries()) {
-      const startedAt = new Date();
-      const started = performance.now();
-      inFlight.inc({ channel: delivery.channel });
-      const outcome = await this.#call(provider, attempt);
-      inFlight.dec({ channel: delivery.channel });
-      const durationMs = Math.round((performance.now() - started) * 1000) / 1000;
-      if (this.#shutdown.signal.aborted && outcome.kind === 'retry') return undefined;
-      attemptDuration.observe({ channel: delivery.channel, provider: provider.name }, durationMs / 1000);
-      if (outcome.kind === 'retry' && index < providers.length - 1 && !this.#isCancelled(delivery)) {
-        failover.push({ provider: provider.name, code: outcome.code });
-        continue;
+  #otherWay(delivery: LeasedDelivery, provider: Provider, destination: string): Way {
+    const gate = this.#options.gates.of(provider, destination, delivery.request.tenant);
+    return {
+      gate,
+      enter: () => this.#scheduler.borrow(gate, delivery.priority),
+      leave: () => this.#scheduler.handBack(gate),
+    };
+  }
+
+  #destinationOf(delivery: LeasedDelivery): string {
+    return this.#options.providers(delivery.channel)[0]?.destination?.(delivery.request.recipient) ?? '';
+  }
+
+  /** The preferred provider that is neither broken nor has asked for a pause; when there is none, the preferred one. */
+  #gateOf({ channel, destination, tenant }: FlowOf): Gate | undefined {
+    const providers = this.#options.providers(channel);
+    const gates = this.#options.gates;
+    const [preferred] = providers;
+    if (!preferred) return undefined;
+    if (providers.length > 1) {
+      for (const provider of providers) {
+        const gate = gates.of(provider, destination, tenant);
+        if (gate.opensAt <= Date.now() && this.#options.circuits.availableAt(provider, destination) === 0) return gate;
       }
-      return this.#decide(delivery, { provider: provider.name, startedAt, durationMs, outcome, failover });
     }
-    return undefined;
-  }
-
-  #postpone(delivery: LeasedDelivery, attempt: DeliveryAttempt, providers: readonly Provider[]): Decision {
-    const soonest = Math.min(...providers.map((provider) => this.#options.circuits.availableAt(provider, attempt)));
-    return postpone(delivery, Math.max(soonest, Date.now()), this.#random());
-  }
-
-  async #call(provider: Provider, attempt: DeliveryAttempt): Promise<Outcome> {
-    const timeout = AbortSignal.timeout(this.#options.providerTimeoutMs);
-    const signal = AbortSignal.any([timeout, this.#shutdown.signal]);
-    try {
-      return await this.#options.circuits.call(provider, attempt, () => provider.deliver(attempt, signal));
-    } catch (error) {
-      // A provider never throws for what its peer does, so this is a defect of ours: not the recipient's fault, try again.
-      this.#options.logger.error({ err: error, provider: provider.name }, 'A provider threw');
-      return { kind: 'retry', code: 'provider_failed', message: 'The provider failed unexpectedly' };
-    }
+    return gates.of(preferred, destination, tenant);
   }
 
   #decide(delivery: LeasedDelivery, finished: FinishedAttempt): Decision {
     return decide(delivery, finished, {
       now: new Date(),
       random: this.#random(),
-      schedule: this.#options.retrySchedule,
+      schedule: this.#options.scheduleOf(finished.provider, delivery.channel),
       cancelled: this.#isCancelled(delivery),
     });
+  }
+
+  #decided(delivery: LeasedDelivery, decision: Decision): void {
+    this.#shares.give(this.flowOf(delivery));
+    this.#options.onDecided(delivery, decision);
+  }
+
+  #takeOut(matches: (delivery: LeasedDelivery) => boolean): LeasedDelivery[] {
+    const taken = this.#scheduler.removeIf(matches);
+    for (const delivery of taken) this.#shares.give(this.flowOf(delivery));
+    return taken;
+  }
+
+  /** Ends what waits in memory and will not be attempted: its turn may be far away. */
+  #endWaiting(matches: (delivery: LeasedDelivery) => boolean): void {
+    for (const delivery of this.#takeOut(matches)) {
+      const decision = endBeforeAttempt(delivery, new Date(), this.#isCancelled(delivery));
+      if (decision) this.#options.onDecided(delivery, decision);
+    }
+  }
+
+  #endLate(): void {
+    const now = Date.now();
+    this.#endWaiting(({ request: { expiresAt } }) => expiresAt !== undefined && Date.parse(expiresAt) <= now);
   }
 
   #isCancelled(delivery: LeasedDelivery): boolean {
@@ -193,33 +269,5 @@ export class Dispatcher {
   }
 }
 
-const failedHere: Omit<FinishedAttempt, 'startedAt'> = {
-  provider: 'none',
-  durationMs: 0,
-  outcome: { kind: 'retry', code: 'dispatch_failed', message: 'The attempt could not be made' },
-};
-
-const noProvider = (channel: string): FinishedAttempt => ({
-  provider: 'none',
-  startedAt: new Date(),
-  durationMs: 0,
-  outcome: { kind: 'reject', code: 'no_provider', message: `No provider is set up for channel ${channel}` },
-});
-
-function toAttempt(delivery: LeasedDelivery): DeliveryAttempt {
-  const { request } = delivery;
-  return {
-    deliveryId: delivery.id,
-    notificationId: delivery.notificationId,
-    tenant: request.tenant,
-    number: delivery.attempts + 1,
-    channel: delivery.channel,
-    recipient: request.recipient,
-    content: request.content ?? { body: '' },
-    acceptedAt: request.acceptedAt,
-    ...(request.category === undefined ? {} : { category: request.category }),
-    ...(request.metadata === undefined ? {} : { metadata: request.metadata }),
-    ...(request.locale === undefined ? {} : { locale: request.locale }),
-    ...(request.data === undefined ? {} : { data: request.data }),
-  };
-}
+/** The scheduler has taken the place at this gate, and gives it back when the delivery has finished. */
+const ownWay = (gate: Gate): Way => ({ gate, enter: () => true, leave: () => {} });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { retryDelay } from './retry-schedule.js';
+import { retryDelay, retrySchedules, scheduleOf } from './retry-schedule.js';
 
 const SCHEDULE = [1000, 5000];
 
@@ -21,5 +21,21 @@ describe('retryDelay', () => {
 
   it('does not let Retry-After prolong a schedule that is used up', () => {
     expect(retryDelay(SCHEDULE, 3, 0, 1000)).toBeUndefined();
+  });
+});
+
+describe('RETRY_SCHEDULES', () => {
+  const { parse } = retrySchedules('');
+
+  it("prefers a provider's own schedule to its channel's, and that to the one for all", () => {
+    const schedules = parse('email=1m,5m; mail.example.org:587=30s; log=');
+    expect(scheduleOf(schedules, SCHEDULE, 'mail.example.org:587', 'email')).toEqual([30_000]);
+    expect(scheduleOf(schedules, SCHEDULE, 'other:587', 'email')).toEqual([60_000, 300_000]);
+    expect(scheduleOf(schedules, SCHEDULE, 'log', 'log')).toEqual([]);
+    expect(scheduleOf(schedules, SCHEDULE, 'webhook', 'webhook')).toBe(SCHEDULE);
+  });
+
+  it.each(['email', '=5s', 'email=5', 'email=5s=6s', 'email=soon'])('refuses %j', (text) => {
+    expect(() => parse(text)).toThrow(/must/);
   });
 });

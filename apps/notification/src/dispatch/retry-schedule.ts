@@ -1,7 +1,9 @@
+import { duration, type Setting } from '@bongsu/config';
+
 /** ± this share of a gap is left to chance, so that what failed together does not come back together. */
 const JITTER = 0.2;
 /** A provider may ask for at most this long; beyond it the schedule would be the provider's to stop. */
-const MAX_RETRY_AFTER_MS = 24 * 3_600_000;
+export const MAX_RETRY_AFTER_MS = 24 * 3_600_000;
 
 /**
  * When to try again, in milliseconds from now, after `attempts` attempts have failed; undefined when the schedule is used up.
@@ -19,3 +21,37 @@ export function retryDelay(
   if (retryAfterMs !== undefined) return Math.round(Math.min(retryAfterMs, MAX_RETRY_AFTER_MS) * (1 + JITTER * random));
   return Math.round(gap * (1 + JITTER * (2 * random - 1)));
 }
+
+/** Gaps between attempts, milliseconds, by the name of a channel or a provider. */
+export type RetrySchedules = ReadonlyMap<string, readonly number[]>;
+
+/** `<name>=<gap>,<gap>,…` separated by semicolons; a name alone (`log=`) means no second attempt. */
+export const retrySchedules = (description: string): Setting<RetrySchedules> => ({
+  description,
+  fallback: '',
+  parse(text) {
+    const gap = duration(1)('a gap');
+    const schedules = new Map<string, readonly number[]>();
+    for (const entry of text.split(';').map((each) => each.trim())) {
+      if (entry === '') continue;
+      const [name = '', gaps, ...rest] = entry.split('=');
+      if (name.trim() === '' || gaps === undefined || rest.length > 0) {
+        throw new Error('must be entries such as email=1m,5m,30m;webhook=5s,30s');
+      }
+      const parts = gaps.split(',').map((each) => each.trim());
+      schedules.set(
+        name.trim(),
+        parts.filter((each) => each !== '').map((each) => gap.parse(each)),
+      );
+    }
+    return schedules;
+  },
+});
+
+/** The schedule of a provider: its own, else its channel's, else the one for all. */
+export const scheduleOf = (
+  schedules: RetrySchedules,
+  fallback: readonly number[],
+  provider: string,
+  channel: string,
+): readonly number[] => schedules.get(provider) ?? schedules.get(channel) ?? fallback;

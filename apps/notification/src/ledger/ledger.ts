@@ -1,8 +1,15 @@
-import { deliveryId, type NotificationRequested, type OutgoingRecord } from '@bongsu/contracts';
+import {
+  PRIORITIES,
+  deliveryId,
+  type NotificationRequested,
+  type OutgoingRecord,
+  type Priority,
+} from '@bongsu/contracts';
 import { Outbox, StreamClosedError, query, transaction, type Tx } from '@bongsu/persistence';
 import type { DataSource } from 'typeorm';
 import { priorityNumber, toLeased, type ClaimedRow, type LeasedDelivery } from './delivery.js';
 import type { Shards } from './shards.js';
+import { BACKLOG, EMPTY_BACKLOG, LEASE_BACKLOG } from './sql/backlog.js';
 import { END_CANCELLED, ORDERED_KEYS, REMEMBER_CANCELLATION } from './sql/cancel.js';
 import { CLAIM_DUE, COUNT_DUE, HELD_BY_OTHERS } from './sql/claim-due.js';
 import { INSERT_ACCEPTED } from './sql/insert-accepted.js';
@@ -30,6 +37,24 @@ export interface Settlement {
   readonly fact: OutgoingRecord | undefined;
 }
 
+/**
+ * Whether a delivery that may start may be in memory: undefined when there is a place for it, else the number of the flow
+ * under which it waits.
+ */
+export type Admit = (delivery: LeasedDelivery) => string | undefined;
+
+/** So many deliveries of a flow in a shard. */
+export interface BacklogPart {
+  readonly shard: number;
+  readonly flow: string;
+  readonly count: number;
+}
+
+/** What waits of a flow in a shard. */
+export interface BacklogOfFlow extends BacklogPart {
+  readonly priority: Priority;
+}
+
 /** The delivery as a fact about its cancellation needs it. */
 export type FactOf = (delivery: LeasedDelivery) => OutgoingRecord;
 
@@ -49,18 +74,25 @@ export class Ledger {
 
   /**
    * Takes in one batch of a shard, once each however often it comes. Gives the deliveries that this worker may start at once.
-   * @param lease false sends all of them to the ledger to wait their turn behind older work
+   * @param admit says of each that may start now whether it may be in memory
+   * @param wake false leaves ordered deliveries whose turn has come to be claimed
    */
-  async takeIn(shard: number, records: readonly AcceptedRequest[], lease: boolean): Promise<LeasedDelivery[]> {
+  async takeIn(
+    shard: number,
+    records: readonly AcceptedRequest[],
+    admit: Admit,
+    wake: boolean,
+  ): Promise<LeasedDelivery[]> {
     const batch = firstOfEach(records);
     const deliveries = batch.flatMap((accepted) =>
       accepted.request.channels.map((channel) => toDelivery(shard, accepted, channel)),
     );
     const ordered = deliveries.filter((delivery) => delivery.ordered);
+    const flows = deliveries.map((delivery) => (mayStart(delivery) ? (admit(delivery) ?? null) : null));
     return transaction(this.#dataSource, async (tx) => {
       await this.#shards.assertOwned(tx, shard);
       if (ordered.length > 0) await tx.query(LOCK_ORDERED, [ordered.map(({ key }) => key)]);
-      const born = await tx.query<{ id: string; leased: boolean; cancelled: boolean }>(INSERT_ACCEPTED, [
+      const born = await tx.query<{ id: string; cancelled: boolean }>(INSERT_ACCEPTED, [
         batch.map(({ request }) => request.id),
         batch.map(({ request }) => request.tenant),
         batch.map(({ request }) => request.recipient.id),
@@ -74,15 +106,15 @@ export class Ledger {
         deliveries.map(({ key }) => key),
         deliveries.map(({ channel }) => channel),
         deliveries.map(({ request }) => request.sendAt ?? null),
-        lease,
         shard,
         this.#worker.id,
+        flows,
       ]);
-      const cancelled = new Map(born.filter((row) => row.leased).map((row) => [row.id, row.cancelled]));
+      const cancelled = new Map(born.map((row) => [row.id, row.cancelled]));
       const started = deliveries
         .filter(({ id }) => cancelled.has(id))
         .map((delivery) => ({ ...delivery, cancelled: cancelled.get(delivery.id) === true }));
-      return [...started, ...(await this.#wake(tx, ordered, lease))];
+      return [...started, ...(await this.#wake(tx, ordered, wake))];
     });
   }
 
@@ -92,6 +124,40 @@ export class Ledger {
       tx.query<ClaimedRow>(CLAIM_DUE, [this.#worker.id, shards, limit]),
     );
     return rows.map(toLeased);
+  }
+
+  /** Leases the next deliveries of flows that wait in the ledger, in the order they were accepted. */
+  async leaseBacklog(parts: readonly BacklogPart[]): Promise<LeasedDelivery[]> {
+    const rows = await transaction(this.#dataSource, (tx) =>
+      tx.query<ClaimedRow>(LEASE_BACKLOG, [
+        this.#worker.id,
+        parts.map(({ shard }) => shard),
+        parts.map(({ flow }) => flow),
+        parts.map(({ count }) => count),
+      ]),
+    );
+    return rows.map(toLeased);
+  }
+
+  /** What waits in the ledger of these shards, flow by flow. */
+  async backlog(shards: readonly number[]): Promise<BacklogOfFlow[]> {
+    const rows = await query<{ shard: number; flow: string; priority: number; waiting: string }>(
+      this.#dataSource,
+      BACKLOG,
+      [shards],
+    );
+    return rows.map(({ shard, flow, priority, waiting }) => {
+      return { shard, flow, priority: PRIORITIES[priority] ?? 'bulk', count: Number(waiting) };
+    });
+  }
+
+  /** Of these flows in their shards, those of which nothing waits in the ledger any more. */
+  async emptyBacklog<P extends { readonly shard: number; readonly flow: string }>(parts: readonly P[]): Promise<P[]> {
+    const rows = await query<{ shard: number; flow: string }>(this.#dataSource, EMPTY_BACKLOG, [
+      parts.map(({ shard }) => shard),
+      parts.map(({ flow }) => flow),
+    ]);
+    return parts.filter(({ shard, flow }) => rows.some((row) => row.shard === shard && row.flow === flow));
   }
 
   async heldByOthers(shard: number): Promise<boolean> {
@@ -182,6 +248,10 @@ export class Ledger {
     if (rows.length === 0) throw new StreamClosedError(this.#worker.stream);
   }
 }
+
+/** One that is scheduled or in strict order waits in the ledger in any case. */
+const mayStart = ({ ordered, request: { sendAt } }: LeasedDelivery): boolean =>
+  !ordered && (sendAt === undefined || Date.parse(sendAt) <= Date.now());
 
 /** A producer that had to repeat itself may leave the same record twice in one batch. */
 function firstOfEach(records: readonly AcceptedRequest[]): AcceptedRequest[] {

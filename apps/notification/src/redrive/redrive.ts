@@ -70,12 +70,16 @@ export class Redrive {
   }
 }
 
-/** Commands about the same dead letter may be in one batch; a statement may not touch a row twice, and the first one counts. */
+/**
+ * Commands about the same dead letter may be in one batch; a statement may not touch a row twice, and the first one counts.
+ * Ids are brought into our spelling, in which they can be compared.
+ */
 function firstOfEach(commands: readonly RedriveRequested[]): RedriveRequested[] {
   const first = new Map<string, RedriveRequested>();
   for (const command of commands) {
-    const letter = `${command.deliveryId} ${command.version}`;
-    if (!first.has(letter)) first.set(letter, command);
+    const deliveryId = command.deliveryId.toLowerCase();
+    const letter = `${deliveryId} ${command.version}`;
+    if (!first.has(letter)) first.set(letter, { ...command, deliveryId });
   }
   return [...first.values()];
 }

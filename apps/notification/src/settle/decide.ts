@@ -24,6 +24,8 @@ export interface Decision {
   readonly reason?: string;
   /** Nothing was tried, so there is nothing to tell: it is only due later. */
   readonly postponed?: boolean;
+  /** It was put off because every provider's circuit is open, which may be done once. */
+  readonly byCircuit?: boolean;
 }
 
 export interface DecisionContext {
@@ -77,17 +79,20 @@ export function endBeforeAttempt(delivery: LeasedDelivery, now: Date, cancelled:
   return undefined;
 }
 
-/** Up to this much later than the circuit may close, so that not all of them try at once. Milliseconds. */
+/** Up to this much later than the provider may be called, so that not all of them try at once. Milliseconds. */
 const POSTPONE_SPREAD_MS = 2_000;
 
-/** Every provider's circuit is open: due again when the first may close. Counts as no attempt. */
-export function postpone(delivery: LeasedDelivery, until: number, random: number): Decision {
+/** Its provider cannot be called before `until`: due again then, or when it expires. Counts as no attempt. */
+export function postpone(delivery: LeasedDelivery, until: number, random: number, byCircuit: boolean): Decision {
+  const { expiresAt } = delivery.request;
+  const due = until + Math.round(POSTPONE_SPREAD_MS * random);
   return {
-    status: 'retrying',
+    status: delivery.attempts > 0 ? 'retrying' : 'pending',
     ended: false,
     attempts: delivery.attempts,
-    nextAttemptAt: new Date(until + Math.round(POSTPONE_SPREAD_MS * random)),
+    nextAttemptAt: new Date(Math.min(due, expiresAt === undefined ? Infinity : Date.parse(expiresAt))),
     postponed: true,
+    byCircuit: byCircuit || delivery.postponed,
   };
 }
 

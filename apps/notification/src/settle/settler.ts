@@ -12,6 +12,8 @@ export interface SettlerEvents {
   onCommitted(settlements: readonly Settlement[]): void;
   /** Ordered deliveries whose turn has come. */
   onWoken(deliveries: readonly LeasedDelivery[]): void;
+  /** The ledger will not have this one's outcome, whatever is done. */
+  onAbandoned(delivery: LeasedDelivery): void;
   /** Another process has taken this one for dead; it must end. */
   onLeaseLost(): void;
 }
@@ -86,6 +88,7 @@ export class Settler {
         'An outcome cannot be written; the delivery is tried again when this worker ends',
       );
       this.#unsettled--;
+      this.#events.onAbandoned(only.delivery);
       return;
     }
     const middle = batch.length >> 1;

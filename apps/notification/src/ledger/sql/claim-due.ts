@@ -38,8 +38,9 @@ export const HELD_BY_OTHERS: Statement = {
   text: 'SELECT EXISTS (SELECT 1 FROM deliveries WHERE worker_id IS NOT NULL AND worker_id <> $1 AND shard = $2) AS held',
 };
 
-/** How many deliveries are due and wait to be claimed: the `notification_due_backlog` metric. */
+/** How many deliveries are due and wait in the ledger: the `notification_due_backlog` metric. */
 export const COUNT_DUE = `
-  SELECT count(*) AS due FROM (
-    SELECT 1 FROM deliveries WHERE worker_id IS NULL AND next_attempt_at <= now() LIMIT 1000000
-  ) AS waiting`;
+  SELECT (SELECT count(*) FROM (
+            SELECT 1 FROM deliveries WHERE worker_id IS NULL AND next_attempt_at <= now() LIMIT 1000000) AS due)
+       + (SELECT count(*) FROM (
+            SELECT 1 FROM deliveries WHERE flow IS NOT NULL LIMIT 1000000) AS backlog) AS due`;

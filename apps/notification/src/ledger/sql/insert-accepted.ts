@@ -2,8 +2,8 @@ import type { Statement } from '@bongsu/persistence';
 
 /**
  * One Kafka batch into the ledger: notifications that are new by their id, and their deliveries. A delivery is leased to this
- * worker ($16) from birth when it may start at once (`lease`), so that the hot path needs no claim. A record that
- * comes again finds its id taken and changes nothing.
+ * worker ($15) from birth when it may start at once, so that the hot path needs no claim; when its flow holds as much memory as
+ * it may, it waits under the number of its flow ($16). A record that comes again finds its id taken and changes nothing.
  *
  * An ordered delivery is born waiting (`next_attempt_at` infinity): wake-ordered decides whose turn it is once it is known
  * which rows were really new. A cancellation that overtook its request makes the delivery due, so that it ends at once.
@@ -16,18 +16,29 @@ export const INSERT_ACCEPTED: Statement = {
       SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bytea[])
       ON CONFLICT (id) DO NOTHING
       RETURNING id
+    ), born AS (
+      SELECT d.*, c.notification_id IS NOT NULL AS cancelled, coalesce(d.send_at > now(), false) AS deferred
+        FROM unnest($7::uuid[], $8::uuid[], $9::smallint[], $10::boolean[], $11::text[], $12::text[], $13::timestamptz[],
+                    $16::bigint[])
+               WITH ORDINALITY AS d (id, notification_id, priority, ordered, key, channel, send_at, flow, n)
+        JOIN accepted a ON a.id = d.notification_id
+        LEFT JOIN cancellations c ON c.notification_id = d.notification_id
+    ), inserted AS (
+      INSERT INTO deliveries (id, notification_id, shard, priority, ordered, key, channel, status, send_at, worker_id, flow,
+                              next_attempt_at)
+      SELECT id, notification_id, $14, priority, ordered, key, channel,
+             CASE WHEN deferred THEN 'deferred' ELSE 'pending' END,
+             send_at,
+             CASE WHEN ordered OR deferred OR flow IS NOT NULL THEN NULL ELSE $15::bigint END,
+             CASE WHEN ordered OR deferred OR cancelled THEN NULL ELSE flow END,
+             CASE WHEN ordered THEN 'infinity'
+                  WHEN cancelled THEN now()
+                  WHEN deferred THEN send_at
+                  WHEN flow IS NOT NULL THEN NULL
+                  ELSE now() END
+        FROM born
+       ORDER BY n
+      RETURNING id, worker_id
     )
-    INSERT INTO deliveries (id, notification_id, shard, priority, ordered, key, channel, status, send_at, worker_id, next_attempt_at)
-    SELECT d.id, d.notification_id, $15, d.priority, d.ordered, d.key, d.channel,
-           CASE WHEN d.send_at > now() THEN 'deferred' ELSE 'pending' END,
-           d.send_at,
-           CASE WHEN d.ordered OR NOT $14 OR d.send_at > now() THEN NULL ELSE $16::bigint END,
-           CASE WHEN d.ordered THEN 'infinity' WHEN c.notification_id IS NOT NULL THEN now() ELSE greatest(now(), d.send_at) END
-      FROM unnest($7::uuid[], $8::uuid[], $9::smallint[], $10::boolean[], $11::text[], $12::text[], $13::timestamptz[])
-             WITH ORDINALITY AS d (id, notification_id, priority, ordered, key, channel, send_at, n)
-      JOIN accepted a ON a.id = d.notification_id
-      LEFT JOIN cancellations c ON c.notification_id = d.notification_id
-     ORDER BY d.n
-    RETURNING id, worker_id IS NOT NULL AS leased,
-              EXISTS (SELECT 1 FROM cancellations x WHERE x.notification_id = deliveries.notification_id) AS cancelled`,
+    SELECT id, b.cancelled FROM inserted JOIN born b USING (id) WHERE worker_id IS NOT NULL`,
 };

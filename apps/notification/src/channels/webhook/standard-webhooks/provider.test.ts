@@ -249,7 +249,7 @@ describe('connections', () => {
 });
 
 it('a destination is the host and port of the URL', () => {
-  expect(provider.destination(attempt('https://Hooks.Example.org/secret'))).toBe('hooks.example.org');
-  expect(provider.destination(attempt('https://hooks.example.org:8443/'))).toBe('hooks.example.org:8443');
-  expect(provider.destination(testAttempt({ channel: 'webhook' }))).toBe('');
+  expect(provider.destination(attempt('https://Hooks.Example.org/secret').recipient)).toBe('hooks.example.org');
+  expect(provider.destination(attempt('https://hooks.example.org:8443/').recipient)).toBe('hooks.example.org:8443');
+  expect(provider.destination(testAttempt({ channel: 'webhook' }).recipient)).toBe('');
 });

@@ -59,8 +59,8 @@ export class StandardWebhooksProvider implements Provider {
   }
 
   /** The receiver's host and port, as the URL has them. */
-  destination(attempt: DeliveryAttempt): string {
-    return URL.parse(attempt.recipient.webhook?.url ?? '')?.host ?? '';
+  destination({ webhook }: DeliveryAttempt['recipient']): string {
+    return URL.parse(webhook?.url ?? '')?.host ?? '';
   }
 
   close(): Promise<void> {

@@ -1,0 +1,56 @@
+import type { Priority } from '@bongsu/contracts';
+
+/** How many times the memory that is still free one flow of a lane may hold. */
+const ALPHA: Record<Priority, number> = { urgent: 8, normal: 2, bulk: 1 };
+
+/**
+ * Who may hold how much of the memory for waiting deliveries. A flow may grow to a multiple of what is still free (dynamic
+ * thresholds: Choudhury and Hahne, IEEE/ACM Transactions on Networking 6(2), 1998): alone it gets most of it, with others
+ * there each gets an equal part, and something is always free for one that comes anew. What finds no room waits in the ledger.
+ */
+export class MemoryShares {
+  readonly #capacity: number;
+  /** What is in memory beside what was reserved here: outcomes that are not recorded yet. */
+  readonly #others: () => number;
+  readonly #held = new Map<string, number>();
+  #total = 0;
+
+  constructor(capacity: number, others: () => number = () => 0) {
+    this.#capacity = capacity;
+    this.#others = others;
+  }
+
+  get free(): number {
+    return Math.max(0, this.#capacity - this.#total - this.#others());
+  }
+
+  heldBy(flow: string): number {
+    return this.#held.get(flow) ?? 0;
+  }
+
+  /** How many more the flow may hold. */
+  roomOf(flow: string, priority: Priority): number {
+    const { free } = this;
+    return Math.max(0, Math.min(free, Math.floor(ALPHA[priority] * free) - this.heldBy(flow)));
+  }
+
+  /** Takes a place for one delivery if the flow may have one more. */
+  reserve(flow: string, priority: Priority): boolean {
+    if (this.roomOf(flow, priority) < 1) return false;
+    this.take(flow);
+    return true;
+  }
+
+  /** Takes a place whether there is one or not: the delivery is leased already. */
+  take(flow: string): void {
+    this.#total++;
+    this.#held.set(flow, this.heldBy(flow) + 1);
+  }
+
+  give(flow: string): void {
+    this.#total--;
+    const held = this.heldBy(flow) - 1;
+    if (held > 0) this.#held.set(flow, held);
+    else this.#held.delete(flow);
+  }
+}

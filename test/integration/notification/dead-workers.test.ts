@@ -1,0 +1,98 @@
+import { newNotificationId } from '@bongsu/contracts';
+import { query, transaction } from '@bongsu/persistence';
+import { describe, expect, it } from 'vitest';
+import { ShardLostError, WorkerLostError } from '../../../apps/notification/src/ledger/shards.js';
+import { reapDeadWorkers } from '../../../apps/notification/src/ledger/workers.js';
+import { logger } from './database.js';
+import { FLOW, SHARD, accepted, ids, inLedger, inMemory, ledgerRig, settlement } from './ledger-rig.js';
+
+const PART = { shard: SHARD, flow: FLOW, count: 10 };
+const rig = ledgerRig();
+const { replica, rows } = rig;
+
+describe('dead workers', () => {
+  it('sends what a dead worker had committed before its deliveries are free', async () => {
+    const [dead, heir] = [await replica(1), await replica()];
+    await dead.own(SHARD);
+    const [one] = await dead.ledger.takeIn(SHARD, [accepted(), accepted()], inMemory, true);
+    await dead.ledger.settle([settlement(one!, 'delivered')]);
+    const sent: string[] = [];
+    const freeWhenSent: boolean[] = [];
+    const send = async (records: readonly { key: string }[]) => {
+      freeWhenSent.push((await rows('worker_id IS NULL AND ended_at IS NULL')).length > 0);
+      sent.push(...records.map(({ key }) => key));
+    };
+    await expect.poll(() => reapDeadWorkers(rig.dataSource, heir.worker.id, send, logger)).toEqual([dead.worker.id]);
+    expect(sent).toEqual(['default/user-1']);
+    expect(freeWhenSent).toEqual([false]);
+    expect(await rows('worker_id IS NULL AND ended_at IS NULL')).toHaveLength(1);
+  });
+
+  it('lets a worker that was taken for dead neither take a shard over nor claim', async () => {
+    const [dead, heir] = [await replica(1), await replica()];
+    await dead.own(SHARD);
+    await dead.ledger.takeIn(SHARD, [accepted()], inLedger, false);
+    await expect
+      .poll(() => reapDeadWorkers(rig.dataSource, heir.worker.id, async () => {}, logger))
+      .toEqual([dead.worker.id]);
+    expect(await dead.ledger.claim([SHARD], 10)).toEqual([]);
+    await expect(dead.ledger.takeIn(SHARD, [accepted()], inMemory, true)).rejects.toThrow(ShardLostError);
+    await expect(dead.own(SHARD)).rejects.toThrow(WorkerLostError);
+    expect(await rows('worker_id IS NOT NULL')).toEqual([]);
+  });
+
+  it('finds what a dying worker leased in the very moment it is cleared up after', async () => {
+    const [dying, heir] = [await replica(1), await replica()];
+    await dying.own(SHARD);
+    const { promise: open, resolve: commit } = Promise.withResolvers<void>();
+    const leasing = transaction(rig.dataSource, async (tx) => {
+      await dying.shards.assertOwned(tx, SHARD);
+      await tx.query(
+        `INSERT INTO deliveries (id, notification_id, shard, priority, ordered, key, channel, status, worker_id)
+         VALUES ($1, $1, $2, 1, false, 'k', 'log', 'pending', $3)`,
+        [newNotificationId(), SHARD, dying.worker.id],
+      );
+      await open;
+    });
+    const reaping = reapDeadWorkers(rig.dataSource, heir.worker.id, async () => {}, logger);
+    await expect
+      .poll(() =>
+        query(
+          rig.dataSource,
+          "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'UPDATE shards%'",
+        ),
+      )
+      .toHaveLength(1);
+    commit();
+    await leasing;
+    expect(await reaping).toEqual([dying.worker.id]);
+    expect(await rows()).toMatchObject([{ worker_id: null }]);
+  });
+
+  it('leaves a worker alone that renews its lease, and is stopped by none that does not', async () => {
+    const [alive, other] = [await replica(400), await replica()];
+    alive.worker.start(() => expect.unreachable('it was not taken for dead'));
+    const until = Date.now() + 1000;
+    while (Date.now() < until)
+      expect(await reapDeadWorkers(rig.dataSource, other.worker.id, async () => {}, logger)).toEqual([]);
+    expect(alive.worker.mayStart).toBe(true);
+    alive.worker.stopRenewing();
+    await expect.poll(() => alive.worker.mayStart).toBe(false);
+  });
+
+  it('keeps two keys apart while a shard changes hands: what a living former owner holds is not overtaken', async () => {
+    const [former, owner] = [await replica(), await replica()];
+    await former.own(SHARD);
+    const held = accepted({ recipient: { id: 'slow' } });
+    const [inFlight] = await former.ledger.takeIn(SHARD, [held], inMemory, true);
+    await owner.own(SHARD);
+    const [same, other] = [accepted({ recipient: { id: 'slow' } }), accepted({ recipient: { id: 'other' } })];
+    expect(owner.shards.isCatchingUp(SHARD)).toBe(true);
+    await owner.ledger.takeIn(SHARD, [same, other], inLedger, false);
+    expect(ids(await owner.ledger.leaseBacklog([PART]))).toEqual([other.request.id]);
+    expect(await owner.ledger.heldByOthers(SHARD)).toBe(true);
+    await former.ledger.settle([settlement(inFlight!, 'delivered')]);
+    expect(ids(await owner.ledger.leaseBacklog([PART]))).toEqual([same.request.id]);
+    expect(await owner.ledger.heldByOthers(SHARD)).toBe(false);
+  });
+});
