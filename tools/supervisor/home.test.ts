@@ -119,16 +119,21 @@ describe('the secrets', () => {
     const made = await loadSecrets(settings());
     expect(made.apiKey).toMatch(/^[A-Za-z0-9_-]{32,256}$/);
     expect(Buffer.from(made.webhookSecret.replace(/^whsec_/, ''), 'base64')).toHaveLength(32);
+    expect(Buffer.from(made.auditSaltKey, 'base64')).toHaveLength(32);
     expect(await loadSecrets(settings())).toEqual(made);
-    for (const file of ['api-key', 'secrets/api-key', 'secrets/webhook-signing-secret']) {
+    for (const file of ['api-key', 'secrets/api-key', 'secrets/webhook-signing-secret', 'secrets/audit-salt-key']) {
       expect((await stat(join(home, file))).mode & 0o777).toBe(0o600);
     }
   });
 
   it('of the environment win, and do not replace those that were made', async () => {
     const made = await loadSecrets(settings());
-    const given = { BOOTSTRAP_API_KEY: 'k'.repeat(40), WEBHOOK_SIGNING_SECRET: 'whsec_abc' };
-    expect(await loadSecrets(settings(given))).toEqual({ apiKey: 'k'.repeat(40), webhookSecret: 'whsec_abc' });
+    const given = { BOOTSTRAP_API_KEY: 'k'.repeat(40), WEBHOOK_SIGNING_SECRET: 'whsec_abc', AUDIT_SALT_KEY: 's' };
+    expect(await loadSecrets(settings(given))).toEqual({
+      apiKey: 'k'.repeat(40),
+      webhookSecret: 'whsec_abc',
+      auditSaltKey: 's',
+    });
     expect((await readFile(join(home, 'api-key'), 'utf8')).trim()).toBe('k'.repeat(40));
     expect(await loadSecrets(settings())).toEqual(made);
   });

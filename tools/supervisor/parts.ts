@@ -122,7 +122,7 @@ export function servicePart(service: Service, settings: StackSettings, secrets: 
 export function serviceEnvironment(
   service: Service,
   settings: StackSettings,
-  { apiKey, webhookSecret }: Secrets,
+  { apiKey, webhookSecret, auditSaltKey }: Secrets,
   environment: NodeJS.ProcessEnv = process.env,
 ): Record<string, string> {
   const { ports, rolePasswords } = settings;
@@ -140,6 +140,7 @@ export function serviceEnvironment(
     DATABASE_URL: serviceUrl(service, ports.POSTGRES_PORT, 'bongsu', rolePasswords[service]),
     BOOTSTRAP_API_KEY: apiKey,
     WEBHOOK_SIGNING_SECRET: webhookSecret,
+    ...(service === 'audit' ? { AUDIT_SALT_KEY: auditSaltKey } : {}),
     SMTP_URL: chosen('SMTP_URL', `smtp://127.0.0.1:${ports.SMTP_PORT}`),
     SMTP_FROM: chosen('SMTP_FROM', 'Bongsu <no-reply@bongsu.example>'),
     // On this machine one tries webhooks with a receiver on this machine.

@@ -6,22 +6,28 @@ import type { StackSettings } from './stack-settings.ts';
 export interface Secrets {
   readonly apiKey: string;
   readonly webhookSecret: string;
+  /** Without it the audit's store could not be rebuilt with the same hashes (docs/adr/0011). */
+  readonly auditSaltKey: string;
 }
 
 /**
  * The environment's secrets, else those made at the first start and kept. The key in use is also in `<keysHome>/api-key`, where
  * the CLI looks for it.
  */
-export async function loadSecrets({ keysHome: home, apiKey, webhookSecret }: StackSettings): Promise<Secrets> {
+export async function loadSecrets({ keysHome: home, ...given }: StackSettings): Promise<Secrets> {
   const secrets = {
     apiKey:
-      apiKey ?? (await kept(join(home, 'secrets', 'api-key'), () => `bongsu_${randomBytes(32).toString('base64url')}`)),
+      given.apiKey ??
+      (await kept(join(home, 'secrets', 'api-key'), () => `bongsu_${randomBytes(32).toString('base64url')}`)),
     webhookSecret:
-      webhookSecret ??
+      given.webhookSecret ??
       (await kept(
         join(home, 'secrets', 'webhook-signing-secret'),
         () => `whsec_${randomBytes(32).toString('base64')}`,
       )),
+    auditSaltKey:
+      given.auditSaltKey ??
+      (await kept(join(home, 'secrets', 'audit-salt-key'), () => randomBytes(32).toString('base64'))),
   };
   await write(join(home, 'api-key'), secrets.apiKey);
   return secrets;

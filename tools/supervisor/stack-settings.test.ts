@@ -99,7 +99,12 @@ describe('a cluster', () => {
 
   it('tells the services all of its brokers', () => {
     const { settings } = readStackSettings({ KAFKA_2_PORT: '10001' }, { brokers: 3 });
-    const env = serviceEnvironment('api', settings, { apiKey: KEY, webhookSecret: 'whsec_x' }, {});
+    const env = serviceEnvironment(
+      'api',
+      settings,
+      { apiKey: KEY, webhookSecret: 'whsec_x', auditSaltKey: 'c2FsdA==' },
+      {},
+    );
     expect(env['KAFKA_BROKERS']).toBe('127.0.0.1:9092,127.0.0.1:10001,127.0.0.1:9094');
   });
 });
@@ -111,7 +116,7 @@ describe('a service of the local stack', () => {
     SMTP_PORT: '10003',
     BONGSU_AUDIT_DB_PASSWORD: 'p@ss/word',
   });
-  const secrets = { apiKey: KEY, webhookSecret: 'whsec_x' };
+  const secrets = { apiKey: KEY, webhookSecret: 'whsec_x', auditSaltKey: 'c2FsdA==' };
 
   it('is told where its own stack is, whatever the environment says', () => {
     const env = serviceEnvironment('api', settings, secrets, {
@@ -126,6 +131,11 @@ describe('a service of the local stack', () => {
       DATABASE_URL: 'postgres://bongsu_api:bongsu_api@127.0.0.1:10002/bongsu',
       BOOTSTRAP_API_KEY: KEY,
     });
+  });
+
+  it('alone of all gets the key of the salts when it is the audit', () => {
+    expect(serviceEnvironment('audit', settings, secrets, {})).toMatchObject({ AUDIT_SALT_KEY: 'c2FsdA==' });
+    expect(serviceEnvironment('api', settings, secrets, {})).not.toHaveProperty('AUDIT_SALT_KEY');
   });
 
   it('gets the mail catcher and webhooks to this machine, unless the environment has chosen', () => {

@@ -17,6 +17,7 @@ export interface StackSettings extends StackPorts {
   /** Given by the environment; otherwise made once and kept. */
   readonly apiKey: string | undefined;
   readonly webhookSecret: string | undefined;
+  readonly auditSaltKey: string | undefined;
   /** Show every line of every part. */
   readonly verbose: boolean;
   /** Show the services' lines, whatever their level: somebody has chosen the level. */
@@ -58,6 +59,7 @@ export function readStackSettings(
     dockerHost: get('KAFKA_DOCKER_HOST'),
     apiKey,
     webhookSecret,
+    auditSaltKey: get('AUDIT_SALT_KEY'),
     verbose,
     showServices: verbose || get('LOG_LEVEL') !== undefined,
   };

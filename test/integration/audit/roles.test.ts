@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
-import { inject } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { Appender } from '../../../apps/audit/src/chain/appender.js';
 import { Database } from '../../../apps/audit/src/database/database.js';
 import { createServiceDatabase, superuserOf } from '../../../tools/stack/postgres-database.js';
@@ -68,6 +68,26 @@ describe("the eraser's role", () => {
   });
 });
 
+describe('a role that may not even step into the others', () => {
+  it('serves all the same, while there is nothing to migrate', async () => {
+    const role = `audit_plain_${randomBytes(4).toString('hex')}`;
+    await audit.owner.query(`CREATE ROLE ${role} LOGIN PASSWORD 'plain'`);
+    await audit.owner.query(`GRANT CONNECT ON DATABASE ${new URL(audit.url).pathname.slice(1)} TO ${role}`);
+    await audit.owner.query(`GRANT USAGE ON SCHEMA audit TO ${role}`);
+    await audit.owner.query(`GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA audit TO ${role}`);
+    const url = Object.assign(new URL(audit.url), { username: role, password: 'plain' });
+    const plain = await Database.open(url.href, 2, logger);
+    await new Appender(plain, salts, logger).append('notification.events.v1', 1, raws(0, 2));
+    await plain.prepareMonths(Date.UTC(2045, 0, 1));
+    await expect(plain.eraserTransaction((tx) => tx.query('UPDATE records SET payload = NULL'))).rejects.toMatchObject(
+      DENIED,
+    );
+    await plain.close();
+    await audit.owner.query(`DROP OWNED BY ${role}`);
+    await audit.owner.query(`DROP ROLE ${role}`);
+  });
+});
+
 describe('a store that was made when one role had all rights', () => {
   it('is taken over: what is in it stays, and the role keeps INSERT and SELECT', async () => {
     const superuser = superuserOf(inject('bongsu').postgresUrl);
@@ -81,7 +101,7 @@ describe('a store that was made when one role had all rights', () => {
     await expect(again.query('DELETE FROM records')).rejects.toMatchObject(DENIED);
     await new Appender(again, salts, logger).append('notification.events.v1', 0, raws(3, 5));
     await again.prepareMonths(Date.UTC(2033, 0, 1));
-    expect(await verifyAll(again)).toMatchObject({ ok: true, records: 5 });
+    expect(await verifyAll(again)).toMatchObject({ ok: true, records: 7 });
     await again.close();
   });
 });
