@@ -9,6 +9,11 @@ import { ACCESS_STREAM, ApiKeys } from './access/api-keys.js';
 import { KeyDirectory } from './access/key-directory.js';
 import { apiDataSource } from './database/data-source.js';
 import { Database } from './database/database.js';
+import { DeadLettersController } from './dead-letters/dead-letters.controller.js';
+import { DeadLetters } from './dead-letters/dead-letters.js';
+import { Redrive } from './dead-letters/redrive.js';
+import { DisabledEndpointsController } from './endpoints/disabled-endpoints.controller.js';
+import { DisabledEndpoints } from './endpoints/disabled-endpoints.js';
 import { Acceptance } from './notifications/acceptance.js';
 import { BatchController } from './notifications/batch/batch.controller.js';
 import { Cancellation } from './notifications/cancellation.js';
@@ -33,6 +38,8 @@ export class AppModule {
         BatchController,
         NotificationsController,
         StatusController,
+        DeadLettersController,
+        DisabledEndpointsController,
         ApiKeysController,
         ProjectionController,
       ],
@@ -41,6 +48,7 @@ export class AppModule {
         ...access(settings, logger),
         ...notifications(settings, logger),
         ...status(logger),
+        ...failures(),
       ],
     };
   }
@@ -123,5 +131,20 @@ const status = (logger: Logger): Provider[] => [
     inject: [Database, Freshness, RecentSends],
     useFactory: (database: Database, freshness: Freshness, recent: RecentSends) =>
       new StatusReader(database, freshness, recent),
+  },
+];
+
+/** Deliveries and endpoints that were given up, and how they come back. */
+const failures = (): Provider[] => [
+  { provide: DeadLetters, inject: [Database], useFactory: (database: Database) => new DeadLetters(database) },
+  {
+    provide: Redrive,
+    inject: [DeadLetters, KafkaProducer],
+    useFactory: (letters: DeadLetters, producer: KafkaProducer) => new Redrive(letters, producer),
+  },
+  {
+    provide: DisabledEndpoints,
+    inject: [Database, KafkaProducer],
+    useFactory: (database: Database, producer: KafkaProducer) => new DisabledEndpoints(database, producer),
   },
 ];

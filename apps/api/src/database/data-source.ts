@@ -2,6 +2,7 @@ import { createDataSource } from '@bongsu/persistence';
 import type { DataSource } from 'typeorm';
 import { ApiKey } from '../access/api-key.entity.js';
 import type { ApiSettings } from '../settings.js';
+import { DeadLetters1795305700000 } from './migrations/1795305700000-dead-letters.js';
 import { ReadModel1795219300000 } from './migrations/1795219300000-read-model.js';
 
 export const apiDataSource = (settings: ApiSettings): DataSource =>
@@ -10,5 +11,5 @@ export const apiDataSource = (settings: ApiSettings): DataSource =>
     url: settings.DATABASE_URL,
     poolSize: settings.DATABASE_POOL,
     entities: [ApiKey],
-    migrations: [ReadModel1795219300000],
+    migrations: [ReadModel1795219300000, DeadLetters1795305700000],
   });

@@ -3,16 +3,23 @@ import type { EventBatch, RejectedRecord } from '@bongsu/kafka';
 import type { Logger } from '@bongsu/observability';
 import type { Tx } from '@bongsu/persistence';
 import type { Database } from '../database/database.js';
+import { upsertEndpoints } from '../endpoints/projection.js';
 import { foldStatus, initialStatus, isScheduled } from './fold.js';
 import {
   cancelEntry,
-  cancelRows,
+  commandRows,
   errorView,
   factEntry,
   factRows,
   failoverView,
+  isCancellation,
+  isEndpointFact,
+  isRedrive,
+  redriveEntry,
   requestEntry,
   requestRows,
+  type Command,
+  type Fact,
   type Row,
   type Sorted,
   type TimelineRow,
@@ -43,7 +50,7 @@ export class Projection {
   }
 
   commands(batch: EventBatch): Promise<readonly RejectedRecord[]> {
-    return this.project(batch, cancelRows(batch), applyCancellations);
+    return this.project(batch, commandRows(batch), applyCommands);
   }
 
   facts(batch: EventBatch): Promise<readonly RejectedRecord[]> {
@@ -101,6 +108,13 @@ async function applyRequests(tx: Tx, rows: Row<NotificationRequested>[]): Promis
   if (placeheld.length > 0) await refold(tx, placeheld);
 }
 
+async function applyCommands(tx: Tx, rows: Row<Command>[]): Promise<void> {
+  const cancellations = rows.filter(isCancellation);
+  if (cancellations.length > 0) await applyCancellations(tx, cancellations);
+  const redrives = rows.filter(isRedrive);
+  if (redrives.length > 0) await insertTimeline(tx, redrives.map(redriveEntry));
+}
+
 async function applyCancellations(tx: Tx, rows: Row<CancelRequested>[]): Promise<void> {
   const first = firstOf(rows, ({ data }) => data.notificationId);
   await hold(
@@ -115,7 +129,14 @@ async function applyCancellations(tx: Tx, rows: Row<CancelRequested>[]): Promise
   await insertTimeline(tx, rows.map(cancelEntry));
 }
 
-async function applyFacts(tx: Tx, rows: Row<DeliveryFact>[]): Promise<void> {
+async function applyFacts(tx: Tx, rows: Row<Fact>[]): Promise<void> {
+  const endpoints = rows.filter(isEndpointFact);
+  if (endpoints.length > 0) await upsertEndpoints(tx, endpoints);
+  const deliveries = rows.filter((row) => !isEndpointFact(row)) as Row<DeliveryFact>[];
+  if (deliveries.length > 0) await applyDeliveryFacts(tx, deliveries);
+}
+
+async function applyDeliveryFacts(tx: Tx, rows: Row<DeliveryFact>[]): Promise<void> {
   const notifications = firstOf(rows, ({ data }) => data.notificationId).map(({ data }) => data);
   await hold(
     tx,
@@ -139,19 +160,23 @@ async function hold(tx: Tx, held: { id: string; tenant: string; at: string }[]):
   ]);
 }
 
+type NewestFact = DeliveryFact & { readonly key: string; readonly provider: string | null };
+
 /** The newest fact of each delivery, with the provider of the newest one that names one. */
-function newestFacts(rows: Row<DeliveryFact>[]): (DeliveryFact & { provider: string | null })[] {
-  const newest = new Map<string, DeliveryFact & { provider: string | null }>();
-  for (const { data } of rows) {
+function newestFacts(rows: Row<DeliveryFact>[]): NewestFact[] {
+  const newest = new Map<string, NewestFact>();
+  for (const { record, data } of rows) {
     const name = `${data.notificationId}/${data.channel}`;
     const before = newest.get(name);
     const provider = data.attempt?.provider ?? before?.provider ?? null;
-    if (!before || data.version > before.version) newest.set(name, { ...data, provider });
+    if (!before || data.version > before.version) newest.set(name, { ...data, key: record.key, provider });
   }
   return [...newest.values()];
 }
 
-async function upsertDeliveries(tx: Tx, facts: (DeliveryFact & { provider: string | null })[]): Promise<void> {
+async function upsertDeliveries(tx: Tx, facts: NewestFact[]): Promise<void> {
+  const ofDead = <T>(of: (fact: NewestFact) => T | undefined): (T | null)[] =>
+    facts.map((fact) => (fact.status === 'dead' ? (of(fact) ?? null) : null));
   await tx.query(UPSERT_DELIVERIES, [
     facts.map(({ notificationId }) => notificationId),
     facts.map(({ channel }) => channel),
@@ -163,6 +188,11 @@ async function upsertDeliveries(tx: Tx, facts: (DeliveryFact & { provider: strin
     facts.map(({ nextAttemptAt }) => timeOf(nextAttemptAt)),
     facts.map(({ reason }) => reason ?? null),
     facts.map(({ at }) => new Date(at)),
+    ofDead(({ key }) => key),
+    ofDead(({ recipientId }) => recipientId),
+    ofDead(({ attempt }) => attempt?.number),
+    ofDead(({ attempt }) => attempt?.error?.code),
+    ofDead(({ attempt }) => attempt?.error?.message),
   ]);
 }
 

@@ -10,28 +10,14 @@ import {
   RequireScope,
   type CallerIdentity,
 } from '@bongsu/http';
+import { cursorDate, Paged, TIME, UUID } from './paging.js';
 import { NotificationSchema, pageOf, TimelineEntrySchema } from './published.js';
 import { BEGINNING, StatusReader, type TimelinePlace } from './status-reader.js';
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-/** What Date's toISOString writes for the years that a row can have. */
-const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/;
 const POSITION = /^\d{1,16}$/;
 /** An event id as it may stand in a header (contracts' cloudevents.ts). */
 const EVENT_ID = /^[^\0]{1,1024}$/u;
 const MAX_CURSOR = 4_096;
-
-const PAGE_QUERY = [
-  ApiQuery({
-    name: 'limit',
-    required: false,
-    schema: { type: 'integer', minimum: PAGE.min, maximum: PAGE.max, default: PAGE.fallback },
-  }),
-  ApiQuery({ name: 'cursor', required: false, schema: { type: 'string' }, description: "A page's nextCursor" }),
-];
-const Paged = (): MethodDecorator => (target, name, descriptor) => {
-  for (const decorate of PAGE_QUERY) decorate(target, name, descriptor);
-};
 
 @ApiTags('Notifications')
 @Controller('v1/notifications')
@@ -113,17 +99,10 @@ export class StatusController {
 
 function lastOfPage(cursor: string): { acceptedAt: Date; id: string } {
   const [acceptedAt, id] = decodeCursor(cursor, TIME, UUID);
-  return { acceptedAt: validDate(acceptedAt!, cursor), id: id! };
+  return { acceptedAt: cursorDate(acceptedAt!, cursor), id: id! };
 }
 
 function placeOf(cursor: string): TimelinePlace {
   const [at, position, eventId] = decodeCursor(cursor, TIME, POSITION, EVENT_ID);
-  return { at: validDate(at!, cursor), position: position!, eventId: eventId! };
-}
-
-/** The pattern allows a month 13, which no cursor of ours has. */
-function validDate(text: string, cursor: string): Date {
-  const date = new Date(text);
-  if (Number.isNaN(date.getTime())) decodeCursor(cursor, /^never$/);
-  return date;
+  return { at: cursorDate(at!, cursor), position: position!, eventId: eventId! };
 }
