@@ -37,7 +37,7 @@ export function ledgerRig() {
     get dataSource() {
       return dataSource;
     },
-    async replica(leaseMs = LEASE_MS) {
+    replica: async (leaseMs = LEASE_MS) => {
       const worker = await Worker.register(dataSource, leaseMs, logger);
       const shards = new Shards(dataSource, worker.id);
       const ledger = new Ledger(dataSource, worker, shards);

@@ -45,14 +45,14 @@ export class Caller {
     const attempt = toAttempt(delivery);
     const failover: { provider: string; code: string }[] = [];
     let finished: FinishedAttempt | undefined;
-    for (const { gate, enter, leave } of ways) {
+    for (const way of ways) {
       if (finished && !goOn()) break;
-      if (finished && !enter()) continue;
+      if (finished && !way.enter()) continue;
       if (finished?.outcome.kind === 'retry') {
         failover.push({ provider: finished.provider, code: finished.outcome.code });
       }
-      finished = await this.#timed(gate, attempt, failover);
-      leave();
+      finished = await this.#timed(way.gate, attempt, failover);
+      way.leave();
       if (this.#options.shutdown.aborted && finished.outcome.kind === 'retry') return undefined;
       if (finished.outcome.kind !== 'retry') break;
     }

@@ -48,7 +48,7 @@ export class KeyLines {
   removeIf(matches: (delivery: LeasedDelivery) => boolean): { removed: LeasedDelivery[]; moved: KeyLine[] } {
     const removed: LeasedDelivery[] = [];
     const moved: KeyLine[] = [];
-    for (const line of [...this.#lines.values()]) {
+    for (const line of this.#lines.values()) {
       const head = line.waiting.peek();
       const gone = line.waiting.removeIf(matches);
       removed.push(...gone);

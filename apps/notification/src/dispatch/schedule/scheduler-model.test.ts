@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { Provider } from '../../channels/provider.js';
@@ -58,16 +59,16 @@ class Model {
     const isOpen = new Set(this.waiting.filter((delivery) => this.gateOf(delivery).opensAt <= this.now));
     const started = this.subject.take();
     for (const { delivery } of this.subject.takeDeferred()) {
-      expect(delivery.attempts).toBeGreaterThan(0);
+      assert.ok(delivery.attempts > 0);
       this.waiting.splice(this.waiting.indexOf(delivery), 1);
     }
     const could = this.startable(isOpen);
     // Work-conserving: what could start is started, and nothing else.
     if (!started) {
-      expect(could).toEqual([]);
+      assert.deepEqual(could, []);
       return;
     }
-    expect(could).toContain(started.delivery);
+    assert.ok(could.includes(started.delivery));
     this.waiting.splice(this.waiting.indexOf(started.delivery), 1);
     this.running.push(started.delivery);
     const gate = this.gateOf(started.delivery);
@@ -75,7 +76,7 @@ class Model {
     this.starts.set(gate, times);
     if (gate.provider.name === 'log') {
       // In any second no more than the rate and what may come at once.
-      expect(times.filter((at) => at > this.now - 1000).length).toBeLessThanOrEqual(2 * RATE);
+      assert.ok(times.filter((at) => at > this.now - 1000).length <= 2 * RATE);
     }
   }
 }
