@@ -207,6 +207,7 @@ export class Engine {
     }
     this.#measurePressure();
     this.#dispatcher.settled(settlements.map(({ delivery }) => delivery));
+    this.#claimer.roomAgain();
   }
 
   /** A lane that has read so far ahead pauses; when it is down to half, it goes on. */

@@ -1,21 +1,27 @@
 import { once } from 'node:events';
-import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type OutgoingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import PostalMime, { type Email } from 'postal-mime';
 import { SMTPServer } from 'smtp-server';
 
 export interface ReceivedCall {
+  readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
   readonly startedAt: number;
   endedAt: number;
+  /** What was answered, if anybody was there to hear it. */
+  status: number | undefined;
 }
 
-/** A webhook receiver that writes down every call; `answer` decides the status, and may take its time. */
+/** A status, with headers if there are any; or the connection is reset. */
+export type Answer = number | { readonly status: number; readonly headers: OutgoingHttpHeaders } | 'reset';
+
+/** A webhook receiver that writes down every call; `answer` decides what it says, and may take its time. */
 export class WebhookReceiver {
   readonly calls: ReceivedCall[] = [];
   readonly #server: Server;
-  answer: (call: ReceivedCall, path: string) => Promise<number> | number = () => 204;
+  answer: (call: ReceivedCall, path: string) => Promise<Answer> | Answer = () => 204;
 
   private constructor() {
     this.#server = createServer((request, response) => {
@@ -24,15 +30,22 @@ export class WebhookReceiver {
       request.on('data', (chunk: Buffer) => chunks.push(chunk));
       request.on('end', () => {
         const call: ReceivedCall = {
+          path: request.url ?? '/',
           headers: request.headers,
           body: Buffer.concat(chunks).toString(),
           startedAt,
           endedAt: Infinity,
+          status: undefined,
         };
         this.calls.push(call);
-        void Promise.resolve(this.answer(call, request.url ?? '/')).then((status) => {
-          call.endedAt = performance.now();
-          response.writeHead(status).end();
+        // Whoever hangs up first: the answer, or the caller that gave up or was killed.
+        response.on('close', () => (call.endedAt = Math.min(call.endedAt, performance.now())));
+        void Promise.resolve(this.answer(call, request.url ?? '/')).then((answer) => {
+          call.endedAt = Math.min(call.endedAt, performance.now());
+          if (answer === 'reset') request.socket.destroy();
+          else if (typeof answer === 'number') response.writeHead(answer).end();
+          else response.writeHead(answer.status, answer.headers).end();
+          call.status = response.destroyed ? undefined : response.statusCode;
         });
       });
     });
@@ -59,6 +72,8 @@ export class WebhookReceiver {
 /** An SMTP server that keeps every mail. */
 export class MailReceiver {
   readonly mails: Email[] = [];
+  /** How long taking a mail lasts, milliseconds. */
+  delayMs = 0;
   readonly #server: SMTPServer;
 
   private constructor() {
@@ -71,7 +86,7 @@ export class MailReceiver {
         stream.on('end', () => {
           void PostalMime.parse(Buffer.concat(chunks)).then((mail) => {
             this.mails.push(mail);
-            done();
+            setTimeout(done, this.delayMs);
           });
         });
       },

@@ -24,24 +24,29 @@ const CLAIM_LIMIT = 1000;
  */
 export class Claimer {
   readonly #options: ClaimerOptions;
-  readonly #rounds: readonly Rounds[];
+  readonly #due: Rounds;
+  readonly #backlog: Rounds;
 
   constructor(options: ClaimerOptions) {
     this.#options = options;
     const { logger, pollMs } = options;
     // Two, because a look for due work must not wait for a page of the backlog, nor the other way round.
-    this.#rounds = [
-      new Rounds(() => this.#claim(), pollMs, logger),
-      new Rounds(() => this.#readBacklog(), pollMs, logger),
-    ];
+    this.#due = new Rounds(() => this.#claim(), pollMs, logger);
+    this.#backlog = new Rounds(() => this.#readBacklog(), pollMs, logger);
   }
 
   start(): void {
-    for (const rounds of this.#rounds) rounds.start();
+    this.#due.start();
+    this.#backlog.start();
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.#rounds.map((rounds) => rounds.stop()));
+    await Promise.all([this.#due.stop(), this.#backlog.stop()]);
+  }
+
+  /** There is room in memory again: what waits for it need not wait for the next look. */
+  roomAgain(): void {
+    if (this.#options.backlog.waiting() > 0) this.#backlog.now();
   }
 
   async #claim(): Promise<boolean> {
@@ -126,9 +131,16 @@ class Rounds {
     await this.#running;
   }
 
+  /** Does not wait for the next time, unless a round is under way. */
+  now(): void {
+    if (this.#timer) this.#schedule(0);
+  }
+
   #schedule(ms: number): void {
     if (this.#stopped) return;
+    clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
+      this.#timer = undefined;
       this.#running = this.#run();
     }, ms);
   }
