@@ -10,6 +10,7 @@ const bongsu = defineCommand({
     send: () => import('./send/command.js').then((module) => module.send),
     status: () => import('./status/command.js').then((module) => module.status),
     topics: () => import('./topics/command.js').then((module) => module.topics),
+    'dead-letters': () => import('./dead-letters/command.js').then((module) => module.deadLetters),
     audit: () => import('./audit/command.js').then((module) => module.audit),
     doctor: () => import('./doctor/command.js').then((module) => module.doctor),
   },

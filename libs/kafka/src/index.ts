@@ -3,6 +3,13 @@ export { KafkaPositions } from './cluster/positions.js';
 export { BatchContext } from './consumer/batch.js';
 export type { BatchOutcome, EventBatch, RawBatch, RejectedRecord } from './consumer/batch.js';
 export type { PartitionLag } from './consumer/lag.js';
+export {
+  DeadLetterTopics,
+  deadLetterTopics,
+  type DeadLetterCount,
+  type DeadLetterTopic,
+} from './dead-letters/dead-letter-topics.js';
+export type { Letter } from './dead-letters/letter.js';
 export { OnBatch } from './consumer/on-batch.js';
 export { KafkaBatchStrategy, type KafkaBatchStrategyOptions } from './consumer/strategy.js';
 export type { ProducerSettings } from './producer/client.js';

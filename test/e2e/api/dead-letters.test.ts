@@ -176,9 +176,7 @@ describe('a redrive', () => {
     const started = Date.parse(first.requestedAt);
     expect(started).toBeGreaterThanOrEqual(before);
     expect(commands.map(({ data }) => Date.parse(data.notBefore) - started)).toEqual([0, 500, 1000]);
-    const own = (await recordsOf(system, TOPICS.requests.normal)).find(({ value }) =>
-      value!.includes(requests[0]!.id),
-    );
+    const own = (await recordsOf(system, TOPICS.requests.normal)).find(({ value }) => value!.includes(requests[0]!.id));
     for (const { data, record } of commands) {
       expect(data).toMatchObject({
         tenant: 'default',

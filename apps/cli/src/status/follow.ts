@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CANCEL_REQUESTED, NOTIFICATION_REQUESTED } from '@bongsu/contracts';
+import { CANCEL_REQUESTED, NOTIFICATION_REQUESTED, REDRIVE_REQUESTED } from '@bongsu/contracts';
 import { CommandFailure, EXIT, type ExitCode } from '../command-line/exit.js';
 import { printable, type Output } from '../command-line/output.js';
 import { call } from '../http/client.js';
@@ -31,6 +31,7 @@ export interface TimelineEntry {
 const WORDS: Readonly<Record<string, string>> = {
   [NOTIFICATION_REQUESTED]: 'accepted',
   [CANCEL_REQUESTED]: 'cancellation asked for',
+  [REDRIVE_REQUESTED]: 'redrive asked for',
 };
 
 /** Prints every entry of the timeline once, in order, as it appears; ends when the notification has ended. */

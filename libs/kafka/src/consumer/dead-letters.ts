@@ -11,6 +11,8 @@ export interface DeadLetter {
 }
 
 const PREFIX = 'dlt_';
+/** Whether a header is one of those that this file adds. */
+export const isDeadLetterHeader = (name: string): boolean => name.startsWith(PREFIX);
 const MAX_DETAIL = 500;
 
 /** Writes records, raw bytes and all, to the dead-letter topic of their topic and group, into the partition they came from. */
@@ -38,7 +40,7 @@ export class DeadLetterWriter {
     const headers = Object.create(null) as Record<string, string | Buffer | Buffer[]>;
     for (const [name, value] of raw.headers) {
       // A record that was dead-lettered before, and sent again, must not keep its old cause.
-      if (name.startsWith(PREFIX)) continue;
+      if (isDeadLetterHeader(name)) continue;
       const present = headers[name] as Buffer | Buffer[] | undefined;
       headers[name] = present === undefined ? value : Array.isArray(present) ? [...present, value] : [present, value];
     }
