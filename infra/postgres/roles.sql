@@ -50,7 +50,7 @@ BEGIN
   GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA audit TO bongsu_audit;
   ALTER DEFAULT PRIVILEGES FOR ROLE bongsu_audit_owner IN SCHEMA audit GRANT SELECT, INSERT ON TABLES TO bongsu_audit;
   IF to_regclass('audit.records') IS NOT NULL THEN
-    GRANT SELECT, UPDATE (payload, salt, recipient) ON audit.records TO bongsu_audit_eraser;
+    GRANT SELECT, UPDATE (payload, salt, tenant, recipient) ON audit.records TO bongsu_audit_eraser;
   END IF;
 END
 $$;

@@ -14,6 +14,9 @@ import { DeadLetters } from './dead-letters/dead-letters.js';
 import { Redrive } from './dead-letters/redrive.js';
 import { DisabledEndpointsController } from './endpoints/disabled-endpoints.controller.js';
 import { DisabledEndpoints } from './endpoints/disabled-endpoints.js';
+import { ErasureController } from './erasure/erasure.controller.js';
+import { ErasureIntakeController } from './erasure/erasure-intake.controller.js';
+import { Eraser } from './erasure/eraser.js';
 import { Acceptance } from './notifications/acceptance.js';
 import { BatchController } from './notifications/batch/batch.controller.js';
 import { Cancellation } from './notifications/cancellation.js';
@@ -40,8 +43,10 @@ export class AppModule {
         StatusController,
         DeadLettersController,
         DisabledEndpointsController,
+        ErasureController,
         ApiKeysController,
         ProjectionController,
+        ErasureIntakeController,
       ],
       providers: [
         ...infrastructure(settings, logger),
@@ -120,6 +125,7 @@ const notifications = (settings: ApiSettings, logger: Logger): Provider[] => [
 ];
 
 const status = (logger: Logger): Provider[] => [
+  { provide: Eraser, inject: [Database], useFactory: (database: Database) => new Eraser(database, logger) },
   { provide: Projection, inject: [Database], useFactory: (database: Database) => new Projection(database, logger) },
   {
     provide: Freshness,

@@ -10,6 +10,7 @@ import { KeyDirectory } from './access/key-directory.js';
 import { AppModule } from './app.module.js';
 import { databaseAway } from './database/database-away.js';
 import { Database } from './database/database.js';
+import { Eraser } from './erasure/eraser.js';
 import { BATCH_ROUTE } from './notifications/batch/batch.controller.js';
 import { Reservations } from './notifications/reservations.js';
 import { API_SETTINGS, type ApiSettings } from './settings.js';
@@ -54,6 +55,7 @@ async function followKafka(app: NestFastifyApplication, logger: Logger): Promise
   void database.start();
   await database.reached;
   app.get(OutboxRelay).start();
+  app.get(Eraser).start();
   await app.startAllMicroservices();
   logger.info('the read model follows Kafka');
 }
@@ -122,6 +124,7 @@ async function stopApplication(app: NestFastifyApplication): Promise<void> {
   app.get(KeyDirectory).stop();
   app.get(Reservations).stop();
   await app.close();
+  await app.get(Eraser).stop();
   await app.get(OutboxRelay).stop(1_000);
   await app.get(KafkaProducer).close();
   app.get(KafkaPositions).close();

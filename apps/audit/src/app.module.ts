@@ -9,6 +9,7 @@ import { ChainsController } from './chain/chains.controller.js';
 import { saltKeysOf } from './chain/salt-keys.js';
 import { IntakeController } from './chain/intake.controller.js';
 import { Database } from './database/database.js';
+import { Eraser } from './erasure/eraser.js';
 import { ExportController } from './records/export.controller.js';
 import { RecordsController } from './records/records.controller.js';
 import type { AuditSettings } from './settings.js';
@@ -26,10 +27,13 @@ export function auditModule(settings: AuditSettings, logger: Logger, signal: Abo
       },
       {
         provide: Appender,
-        inject: [Database],
-        useFactory: (database: Database) =>
-          new Appender(database, saltKeysOf(settings.AUDIT_SALT_KEY, undefined, logger), logger),
+        inject: [Database, Eraser],
+        useFactory: (database: Database, eraser: Eraser) => {
+          const salts = saltKeysOf(settings.AUDIT_SALT_KEY, undefined, logger);
+          return new Appender(database, salts, logger, () => eraser.notify());
+        },
       },
+      { provide: Eraser, inject: [Database], useFactory: (database: Database) => new Eraser(database, logger) },
       {
         provide: Verification,
         inject: [Database],

@@ -8,6 +8,7 @@ import { ApiKeys } from './access/api-keys.js';
 import { auditModule } from './app.module.js';
 import { readHeads } from './chain/heads.js';
 import { Database } from './database/database.js';
+import { Eraser } from './erasure/eraser.js';
 import type { AuditSettings } from './settings.js';
 
 const MONTHS_EVERY_MS = 6 * 3_600_000;
@@ -39,6 +40,7 @@ export async function createService(
 export async function startService(app: NestFastifyApplication, port: number, logger: Logger): Promise<void> {
   app.connectMicroservice({ strategy: app.get(KafkaBatchStrategy) });
   app.get(ApiKeys).start();
+  app.get(Eraser).start();
   // Before Kafka: what is recorded can be read and verified while Kafka is away.
   await app.listen(port, '0.0.0.0');
   await app.startAllMicroservices();
@@ -57,6 +59,7 @@ export async function stopService(app: NestFastifyApplication): Promise<void> {
   app.get(ApiKeys).stop();
   await app.get(KafkaBatchStrategy).close();
   await app.close();
+  await app.get(Eraser).stop();
   await app.get(KafkaProducer).close();
   await app.get(Database).close();
 }

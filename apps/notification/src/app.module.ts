@@ -9,6 +9,8 @@ import { DataSource, notificationDataSource, preparePartitions } from './databas
 import { DisabledEndpoints } from './endpoints/disabled-endpoints.js';
 import { assertNamed } from './dispatch/limits.js';
 import { Engine } from './engine.js';
+import { ErasureController } from './erasure/erasure.controller.js';
+import { Eraser } from './erasure/eraser.js';
 import { CommandsController } from './intake/commands.controller.js';
 import { RequestsController } from './intake/requests.controller.js';
 import { Redrive } from './redrive/redrive.js';
@@ -24,7 +26,7 @@ export class AppModule {
   static for(settings: NotificationSettings, logger: Logger, onLeaseLost: OnLeaseLost): DynamicModule {
     return {
       module: AppModule,
-      controllers: [RequestsController, CommandsController],
+      controllers: [RequestsController, CommandsController, ErasureController],
       providers: [
         {
           provide: DataSource,
@@ -50,12 +52,13 @@ export class AppModule {
         },
         {
           provide: Engine,
-          inject: [DataSource, Worker, KafkaProducer],
-          useFactory: (dataSource: DataSource, worker: Worker, producer: KafkaProducer) =>
+          inject: [DataSource, Worker, KafkaProducer, DisabledEndpoints],
+          useFactory: (dataSource: DataSource, worker: Worker, producer: KafkaProducer, endpoints: DisabledEndpoints) =>
             new Engine({
               dataSource,
               worker,
               providers: providers(settings, logger),
+              endpoints,
               send: (records) => producer.sendAll(records),
               logger,
               concurrency: settings.DISPATCH_CONCURRENCY,
@@ -75,6 +78,11 @@ export class AppModule {
           inject: [DataSource, Worker, Engine],
           useFactory: (dataSource: DataSource, worker: Worker, engine: Engine) =>
             new Redrive(dataSource, worker, engine.shards, logger),
+        },
+        {
+          provide: Eraser,
+          inject: [DataSource, Engine],
+          useFactory: (dataSource: DataSource, engine: Engine) => new Eraser({ dataSource, engine, logger }),
         },
         {
           provide: DisabledEndpoints,

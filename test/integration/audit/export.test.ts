@@ -86,4 +86,12 @@ describe('an export', () => {
     expect(lines.map(({ sequence }) => sequence)).toEqual(lines.map((_, i) => i + 1));
     expect(await exported('?chain=nothing')).toEqual([]);
   });
+
+  it('may be gone on with where it broke off', async () => {
+    const chain = `?chain=${encodeURIComponent('notification.requests.normal.v1/1')}`;
+    const whole = await exported(chain);
+    for (const after of [0, 1, 57, whole.length - 1, whole.length]) {
+      expect(await exported(`${chain}&after=${after}`)).toEqual(whole.slice(after));
+    }
+  });
 });

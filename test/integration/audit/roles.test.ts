@@ -60,7 +60,7 @@ describe("the eraser's role", () => {
     'TRUNCATE records',
     'UPDATE records SET hash = hash',
     'UPDATE records SET payload_digest = payload_digest',
-    'UPDATE records SET tenant = NULL',
+    'UPDATE records SET subject = NULL',
     'INSERT INTO records SELECT * FROM records',
     'CREATE TABLE mine (x integer)',
   ])('may nothing else: %s', async (change) => {

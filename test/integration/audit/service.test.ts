@@ -168,6 +168,15 @@ describe('reading', () => {
     expect(times).toEqual(times.toSorted().toReversed());
   });
 
+  it('filters by recipient and topic', async () => {
+    const id = newNotificationId();
+    await bench.producer.send(request(id, 'acme', 'filtered/1'));
+    const path = '/v1/audit/records?tenant=acme&recipient=filtered%2F1&topic=notification.requests.normal.v1';
+    await waitUntil('its record', async () => (await get(url, path)).body.data.length > 0);
+    expect((await get(url, path)).body.data.map(({ notification }) => notification)).toEqual([id]);
+    expect((await get(url, path.replace('normal', 'bulk'))).body.data).toEqual([]);
+  });
+
   it('filters by type and time', async () => {
     const type = 'bongsu.access-key.changed.v1';
     const { body } = await get(url, `/v1/audit/records?type=${type}&limit=100`);
@@ -202,6 +211,8 @@ describe('reading', () => {
     ['verify?deep=true', 400],
     ['chains?cursor=x', 400],
     ['export?chain=%0a', 400],
+    ['export?after=1', 400],
+    ['export?chain=t/0&after=-1', 400],
     ['nothing', 404],
   ])('refuses %s', async (path, status) => {
     const { body, ...answer } = await get(url, `/v1/audit/${path}`);

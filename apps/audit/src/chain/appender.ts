@@ -14,6 +14,7 @@ import type { RawRecord } from '@bongsu/contracts';
 import type { Logger } from '@bongsu/observability';
 import type { Tx } from '@bongsu/persistence';
 import type { Database } from '../database/database.js';
+import { rememberErasures, withoutErased } from '../erasure/before-insert.js';
 import { link } from './link.js';
 import { breaksTotal, headSequence, recordsTotal } from './metrics.js';
 import { FIND_RECORDED, type RecordedRow } from './sql/find-recorded.js';
@@ -31,8 +32,11 @@ export class Appender {
   readonly #database: Database;
   readonly #salts: SaltKeys;
   readonly #logger: Logger;
+  readonly #onErasures: () => void;
 
-  constructor(database: Database, salts: SaltKeys, logger: Logger) {
+  /** @param onErasures called when records asked for somebody's erasure, once that is on the list */
+  constructor(database: Database, salts: SaltKeys, logger: Logger, onErasures: () => void = () => undefined) {
+    this.#onErasures = onErasures;
     this.#database = database;
     this.#salts = salts;
     this.#logger = logger;
@@ -49,17 +53,20 @@ export class Appender {
       records: added,
       head,
       breaks,
+      erasures,
     } = await this.#database.transaction(async (tx) => {
       const head = await lockHead(tx, topic, partition);
       const isRecorded = await recordedAmong(tx, head, records);
       const linked = link(head, records, { salts: this.#salts, isRecorded });
-      await write(tx, linked.head, linked.records);
-      return linked;
+      await write(tx, linked.head, await withoutErased(tx, linked.records));
+      const erasures = await rememberErasures(tx, linked.records, this.#logger);
+      return { ...linked, erasures };
     });
     const count = added.length - breaks.length;
     recordsTotal.inc({ topic, result: 'appended' }, count);
     recordsTotal.inc({ topic, result: 'redelivered' }, records.length - count);
     headSequence.set({ topic, partition }, Number(head.sequence));
+    if (erasures > 0) this.#onErasures();
     for (const each of breaks) this.#report(topic, partition, each);
     return count;
   }

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { Controller, Get, Query, StreamableFile } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
-import { Caller, NDJSON, QueryParameters, RequireScope, type CallerIdentity } from '@bongsu/http';
+import { Caller, invalidParameter, NDJSON, QueryParameters, RequireScope, type CallerIdentity } from '@bongsu/http';
 import { Database } from '../database/database.js';
 import { requireOperator } from '../access/visibility.js';
 import { exportLines } from './export.js';
@@ -24,11 +24,16 @@ export class ExportController {
       'Takes an admin key of the tenant `default`: chains run across tenants, and a part of one cannot be verified.',
   })
   @ApiQuery({ name: 'chain', required: false, description: 'Only this one, <topic>/<partition>' })
+  @ApiQuery({ name: 'after', required: false, description: 'Of that chain, only what follows this sequence' })
   @ApiOkResponse({ description: 'The records', content: { [NDJSON]: { schema: { type: 'string' } } } })
   export(@Query() query: unknown, @Caller() caller: CallerIdentity): StreamableFile {
     requireOperator(caller);
-    const chain = new QueryParameters(query, ['chain']).text('chain', 300);
-    return new StreamableFile(Readable.from(exportLines(this.#database, chain), { objectMode: false }), {
+    const parameters = new QueryParameters(query, ['chain', 'after']);
+    const chain = parameters.text('chain', 300);
+    const after = parameters.integer('after', 0, Number.MAX_SAFE_INTEGER);
+    if (after !== undefined && chain === undefined) throw invalidParameter('after', 'goes with a chain');
+    const part = { chain, after: after === undefined ? undefined : BigInt(after) };
+    return new StreamableFile(Readable.from(exportLines(this.#database, part), { objectMode: false }), {
       type: NDJSON,
       disposition: 'attachment; filename="bongsu-audit.ndjson"',
     });

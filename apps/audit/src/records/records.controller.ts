@@ -16,7 +16,7 @@ import { visibleTenant } from '../access/visibility.js';
 import { searchRecords, type SearchPosition } from './search.js';
 import { readable } from './view.js';
 
-const FILTERS = ['tenant', 'notification', 'type', 'from', 'to', 'limit', 'cursor'] as const;
+const FILTERS = ['tenant', 'notification', 'recipient', 'type', 'topic', 'from', 'to', 'limit', 'cursor'] as const;
 const MAX_INT64 = 2n ** 63n - 1n;
 
 @Controller('v1/audit/records')
@@ -36,6 +36,8 @@ export class RecordsController {
   })
   @ApiQuery({ name: 'tenant', required: false })
   @ApiQuery({ name: 'notification', required: false, description: 'The id of a notification' })
+  @ApiQuery({ name: 'recipient', required: false, description: "The recipient's id" })
+  @ApiQuery({ name: 'topic', required: false })
   @ApiQuery({ name: 'type', required: false, description: 'Of the event, such as bongsu.delivery.delivered.v1' })
   @ApiQuery({ name: 'from', required: false, description: 'RFC 3339, inclusive' })
   @ApiQuery({ name: 'to', required: false, description: 'RFC 3339, exclusive' })
@@ -56,7 +58,9 @@ export class RecordsController {
     const { records, more } = await searchRecords(this.#database, {
       tenant: visibleTenant(caller, parameters.text('tenant', 64)),
       subject: parameters.text('notification', 256),
+      recipient: parameters.text('recipient', 256),
       type: parameters.text('type', 256),
+      topic: parameters.text('topic', 249),
       fromMs: parameters.time('from')?.getTime(),
       toMs: parameters.time('to')?.getTime(),
       after: positionIn(parameters.text('cursor', 1000)),

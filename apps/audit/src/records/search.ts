@@ -13,7 +13,9 @@ export interface SearchFilter {
   readonly tenant?: string | undefined;
   /** The id of a notification (or of another entity that records are about). */
   readonly subject?: string | undefined;
+  readonly recipient?: string | undefined;
   readonly type?: string | undefined;
+  readonly topic?: string | undefined;
   /** Kafka's timestamp, milliseconds since 1970: from, inclusive, to, exclusive. */
   readonly fromMs?: number | undefined;
   readonly toMs?: number | undefined;
@@ -56,6 +58,8 @@ function conditionsOf(filter: SearchFilter, bind: (value: unknown) => string): s
   const conditions: string[] = [];
   if (filter.tenant !== undefined) conditions.push(`tenant = ${bind(filter.tenant)}`);
   if (filter.subject !== undefined) conditions.push(`subject = ${bind(filter.subject)}`);
+  if (filter.recipient !== undefined) conditions.push(`recipient = ${bind(filter.recipient)}`);
+  if (filter.topic !== undefined) conditions.push(`topic = ${bind(filter.topic)}`);
   if (filter.type !== undefined) conditions.push(`type = ${bind(filter.type)}`);
   if (filter.fromMs !== undefined) conditions.push(`timestamp_ms >= ${bind(filter.fromMs)}`);
   if (filter.toMs !== undefined) conditions.push(`timestamp_ms < ${bind(filter.toMs)}`);

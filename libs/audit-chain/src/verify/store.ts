@@ -48,9 +48,17 @@ async function verifyChain(query: Query, topic: string, partition: number): Prom
   return verifier;
 }
 
-/** All records of a chain in the order of their sequence, a page at a time. */
-export async function* recordsOf(query: Query, topic: string, partition: number): AsyncGenerator<StoredRecord> {
-  let page = await query<RecordRow>(FIRST_PAGE, [topic, partition]);
+/** The records of a chain in the order of their sequence, a page at a time: all, or those that follow a place. */
+export async function* recordsOf(
+  query: Query,
+  topic: string,
+  partition: number,
+  after?: bigint,
+): AsyncGenerator<StoredRecord> {
+  let page =
+    after === undefined
+      ? await query<RecordRow>(FIRST_PAGE, [topic, partition])
+      : await query<RecordRow>(NEXT_PAGE, [topic, partition, after, MAX_INT64]);
   for (let last = page.at(-1); last; last = page.at(-1)) {
     for (const row of page) yield storedRecord(row);
     page = await query<RecordRow>(NEXT_PAGE, [topic, partition, last.sequence, last.timestamp_ms]);
@@ -155,6 +163,8 @@ export const LAST_RECORDS = `${FOUND}
     WHERE topic = found.topic AND partition = found.partition ORDER BY sequence DESC, timestamp_ms DESC LIMIT 1
   ) head
   ORDER BY topic, partition`;
+
+const MAX_INT64 = 2n ** 63n - 1n;
 
 /** Rows and bytes of one page: enough to make the round trip cheap, little enough for records of a megabyte. */
 const PAGE_ROWS = 2_000;

@@ -3,7 +3,7 @@ import { Type, type Static } from 'typebox';
 import { contract } from '../schema/schema.js';
 
 /** What an API key may do. `admin` includes every other scope. */
-export const SCOPES = ['notifications:write', 'notifications:read', 'audit:read', 'admin'] as const;
+export const SCOPES = ['notifications:write', 'notifications:read', 'audit:read', 'recipients:erase', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
 
 export const allows = (held: readonly Scope[], needed: Scope): boolean =>

@@ -1,4 +1,5 @@
 import { AccessKeyChanged } from '../access/keys.js';
+import { RecipientErased } from '../directory/erasure.js';
 import { EnableRequested, EndpointFact } from '../endpoints/endpoints.js';
 import { CancelRequested, NotificationRequested } from '../notifications/request.js';
 import { DeliveryFact } from '../notifications/facts.js';
@@ -45,6 +46,7 @@ export const REDRIVE_REQUESTED = 'bongsu.delivery.redrive-requested.v1';
 export const ENABLE_REQUESTED = 'bongsu.endpoint.enable-requested.v1';
 export const ENDPOINT_DISABLED = 'bongsu.endpoint.disabled.v1';
 export const ENDPOINT_ENABLED = 'bongsu.endpoint.enabled.v1';
+export const RECIPIENT_ERASED = 'bongsu.recipient.erased.v1';
 export const ACCESS_KEY_CHANGED = 'bongsu.access-key.changed.v1';
 export const deliveryEventType = (status: DeliveryStatus): string => `bongsu.delivery.${status}.v1`;
 
@@ -105,7 +107,15 @@ export const TOPICS = {
       [ENDPOINT_ENABLED, EndpointFact],
     ]),
   },
-  recipients: compacted('directory.recipients.v1', 'Recipients and their addresses', new Map()),
+  recipients: {
+    ...compacted(
+      'directory.recipients.v1',
+      'Recipients and their addresses, and that they are to be erased',
+      new Map([[RECIPIENT_ERASED, RecipientErased]]),
+    ),
+    key: 'tenant/recipient',
+    readBy: [notification, status, audit],
+  },
   templates: compacted('directory.templates.v1', 'Templates', new Map()),
   preferences: compacted('directory.preferences.v1', "Recipients' preferences", new Map()),
   accessKeys: compacted('access.keys.v1', 'API keys, as hashes', new Map([[ACCESS_KEY_CHANGED, AccessKeyChanged]])),
