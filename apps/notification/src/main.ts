@@ -12,6 +12,7 @@ import { DataSource, ping, preparePartitions } from './database/data-source.js';
 import { dueBacklog, outboxPendingGauge } from './dispatch/metrics.js';
 import { DisabledEndpoints } from './endpoints/disabled-endpoints.js';
 import { Engine } from './engine.js';
+import { Eraser } from './erasure/eraser.js';
 import { freeOrphans } from './ledger/workers.js';
 import { NOTIFICATION_SETTINGS, type NotificationSettings } from './settings.js';
 
@@ -57,6 +58,7 @@ async function start(settings: NotificationSettings, logger: Logger): Promise<IN
   );
   app.get(DisabledEndpoints).start();
   app.get(Engine).start();
+  app.get(Eraser).start();
   keepHouse(app, logger);
   await app.listen();
   return app;
@@ -97,6 +99,7 @@ function stopOnSignal(
     const running = app();
     if (running) {
       await running.get(KafkaBatchStrategy).close();
+      await running.get(Eraser).stop();
       await running.get(DisabledEndpoints).stop();
       await running.get(Engine).stop(IN_FLIGHT_MS);
       await running.get(KafkaProducer).close();

@@ -1,6 +1,7 @@
 import { createDataSource, ensurePartitions, query, transaction, type TimePartitioned } from '@bongsu/persistence';
 import { DataSource } from 'typeorm';
 import { Ledger1795219200000 } from './migrations/1795219200000-ledger.js';
+import { Erasures1795306100000 } from './migrations/1795306100000-erasures.js';
 import { Flows1795305600000 } from './migrations/1795305600000-flows.js';
 import { Redrive1795305500000 } from './migrations/1795305500000-redrive.js';
 
@@ -23,7 +24,7 @@ export const notificationDataSource = (url: string, poolSize: number): DataSourc
     url,
     poolSize,
     entities: [],
-    migrations: [Ledger1795219200000, Redrive1795305500000, Flows1795305600000],
+    migrations: [Ledger1795219200000, Redrive1795305500000, Flows1795305600000, Erasures1795306100000],
   });
 
 /** Makes sure that the partitions of now and of the next days are there; to be called at start and every few hours. */
