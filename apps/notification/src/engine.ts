@@ -20,6 +20,7 @@ import { limitsOf, type ProviderLimits } from './dispatch/limits.js';
 import { deliveriesTotal, endToEnd } from './dispatch/metrics.js';
 import { scheduleOf, type RetrySchedules } from './dispatch/retry-schedule.js';
 import { Gates } from './dispatch/schedule/gates.js';
+import type { DisabledEndpoints } from './endpoints/disabled-endpoints.js';
 import type { LeasedDelivery } from './ledger/delivery.js';
 import { Ledger, type AcceptedRequest, type Settlement } from './ledger/ledger.js';
 import { Shards } from './ledger/shards.js';
@@ -32,6 +33,7 @@ export interface EngineOptions {
   readonly dataSource: DataSource;
   readonly worker: Worker;
   readonly providers: ProviderRegistry;
+  readonly endpoints: DisabledEndpoints;
   readonly send: (records: OutgoingRecord[]) => Promise<unknown>;
   readonly logger: Logger;
   readonly concurrency: number;
@@ -84,6 +86,7 @@ export class Engine {
     this.#dispatcher = new Dispatcher({
       providers: (channel) => options.providers.of(channel),
       circuits: new Circuits(CHANNELS.flatMap((channel) => options.providers.of(channel))),
+      endpoints: options.endpoints,
       gates: new Gates((provider, destination) => limitsOf(options.providerLimits, provider, destination)),
       concurrency: options.concurrency,
       capacity: options.capacity,

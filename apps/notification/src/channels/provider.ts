@@ -5,8 +5,8 @@ export type Outcome =
   | { readonly kind: 'done' }
   /** Temporary. `afterMs`: when the provider said so (Retry-After), at most 24 h. */
   | { readonly kind: 'retry'; readonly code: string; readonly message: string; readonly afterMs?: number }
-  /** Permanent: trying again would not help. */
-  | { readonly kind: 'reject'; readonly code: string; readonly message: string };
+  /** Permanent: trying again would not help. `endpointGone`: nor would it for any other delivery to that endpoint, ever. */
+  | { readonly kind: 'reject'; readonly code: string; readonly message: string; readonly endpointGone?: string };
 
 /** All that a provider gets to know of a delivery. */
 export interface DeliveryAttempt {
@@ -43,6 +43,11 @@ export interface Provider {
    * others. Left out when there is only one place.
    */
   destination?(recipient: DeliveryAttempt['recipient']): string;
+  /**
+   * Which one of a tenant's endpoints a call would go to, where an endpoint can be gone for good: it is not called again
+   * once it has said so (`endpointGone`, spelt in the same way). Undefined for a recipient without one.
+   */
+  endpoint?(recipient: DeliveryAttempt['recipient']): string | undefined;
   /** Gives back connections; no call is under way. */
   close?(): Promise<void>;
 }

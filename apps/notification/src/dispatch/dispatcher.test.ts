@@ -30,6 +30,7 @@ function dispatcher(providers: Provider[], given: Partial<DispatcherOptions> = {
   const made: Dispatcher = new Dispatcher({
     providers: () => providers,
     circuits: new Circuits(providers),
+    endpoints: { isDisabled: () => false, disable: () => undefined },
     concurrency: 10,
     unsettled: () => 0,
     providerTimeoutMs: 200,
@@ -179,6 +180,43 @@ describe('Dispatcher', () => {
     subject.add([delivery]);
     await vi.waitFor(() => expect(statuses()).toEqual(['cancelled']));
     expect(calls).toEqual([]);
+  });
+
+  it('rejects at once what would go to an endpoint that has said that it is gone, and tells of the one that says so', async () => {
+    const gone = new Set<string>();
+    const disabled: unknown[] = [];
+    const endpoints: DispatcherOptions['endpoints'] = {
+      isDisabled: (tenant, channel, endpoint) => gone.has(`${tenant} ${channel} ${endpoint}`),
+      disable: (each) => {
+        disabled.push(each);
+        gone.add(`${each.tenant} ${each.channel} ${each.endpoint}`);
+      },
+    };
+    const refusal: Outcome = { kind: 'reject', code: 'http_410', message: 'gone', endpointGone: 'user-1' };
+    const { provider, calls } = scripted('p', () => refusal);
+    const withEndpoint = { ...provider, endpoint: ({ id }: { id: string }) => id };
+    const { dispatcher: subject, decided } = dispatcher([withEndpoint], { endpoints, concurrency: 1 });
+    const [first, second] = [leased({}), leased({ attempts: 3, version: 3 })];
+    subject.add([first, second]);
+    await vi.waitFor(() => expect(decided).toHaveLength(2));
+    expect(calls).toEqual([first.id]);
+    expect(disabled).toEqual([
+      {
+        tenant: 'default',
+        channel: 'log',
+        endpoint: 'user-1',
+        deliveryId: first.id,
+        calledAt: expect.any(Date) as Date,
+      },
+    ]);
+    expect(decided[0]![1]).toMatchObject({ status: 'rejected', reason: 'http_410', attempts: 1 });
+    expect(decided[1]![1]).toEqual({
+      status: 'rejected',
+      ended: true,
+      reason: 'endpoint_disabled',
+      attempts: 3,
+      nextAttemptAt: null,
+    });
   });
 
   it('treats a provider that throws as a failure for now', async () => {

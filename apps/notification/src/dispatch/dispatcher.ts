@@ -1,8 +1,16 @@
 import type { Logger } from '@bongsu/observability';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Provider } from '../channels/provider.js';
+import type { DisabledEndpoints } from '../endpoints/disabled-endpoints.js';
 import type { LeasedDelivery } from '../ledger/delivery.js';
-import { decide, endBeforeAttempt, postpone, type Decision, type FinishedAttempt } from '../settle/decide.js';
+import {
+  decide,
+  endBeforeAttempt,
+  endDisabled,
+  postpone,
+  type Decision,
+  type FinishedAttempt,
+} from '../settle/decide.js';
 import { failedHere, noProvider } from './attempt.js';
 import { Caller, type Way } from './caller.js';
 import type { Circuits } from './circuits.js';
@@ -18,6 +26,8 @@ export interface DispatcherOptions {
   readonly providers: (channel: string) => readonly Provider[];
   readonly circuits: Circuits;
   readonly gates: Gates;
+  /** What may not be called any more. */
+  readonly endpoints: Pick<DisabledEndpoints, 'isDisabled' | 'disable'>;
   /** Provider calls that are under way or not yet recorded, at most: as many may be repeated after a kill. */
   readonly concurrency: number;
   /** Deliveries in memory, at most. */
@@ -174,7 +184,8 @@ export class Dispatcher {
     let decision: Decision | undefined;
     try {
       decision =
-        endBeforeAttempt(delivery, new Date(), this.#isCancelled(delivery)) ?? (await this.#attempt(delivery, gate));
+        endBeforeAttempt(delivery, new Date(), this.#isCancelled(delivery)) ??
+        (this.#isDisabled(delivery) ? endDisabled(delivery) : await this.#attempt(delivery, gate));
     } catch (error) {
       this.#options.logger.error({ err: error, delivery: delivery.id }, 'A delivery could not be attempted');
       decision = this.#decide(delivery, failedHere(new Date()));
@@ -200,7 +211,22 @@ export class Dispatcher {
     const others = providers.filter((provider) => provider !== gate.provider && !isOpen(provider));
     const ways = [ownWay(gate), ...others.map((provider) => this.#otherWay(delivery, provider, destination))];
     const finished = await this.#caller.attempt(delivery, ways, () => !this.#isCancelled(delivery));
+    if (finished) this.#noteGone(delivery, finished);
     return finished && this.#decide(delivery, finished);
+  }
+
+  #isDisabled({ channel, request: { tenant, recipient } }: LeasedDelivery): boolean {
+    const endpoint = this.#options.providers(channel)[0]?.endpoint?.(recipient);
+    return this.#options.endpoints.isDisabled(tenant, channel, endpoint);
+  }
+
+  #noteGone(
+    { id: deliveryId, channel, request }: LeasedDelivery,
+    { outcome, startedAt: calledAt }: FinishedAttempt,
+  ): void {
+    if (outcome.kind !== 'reject' || outcome.endpointGone === undefined) return;
+    const { tenant } = request;
+    this.#options.endpoints.disable({ tenant, channel, endpoint: outcome.endpointGone, deliveryId, calledAt });
   }
 
   #otherWay(delivery: LeasedDelivery, provider: Provider, destination: string): Way {

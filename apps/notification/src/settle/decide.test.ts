@@ -37,6 +37,13 @@ describe('decide', () => {
     expect(decide(leased({ attempts: 1 }), finished(RETRY), context)).toMatchObject({ status: 'dead', attempts: 2 });
   });
 
+  it('begins the schedule anew for one that was redriven, while its attempts are counted on', () => {
+    const redriven = { attempts: 2, scheduleFrom: 2 };
+    expect(decide(leased(redriven), finished(RETRY), context)).toMatchObject({ status: 'retrying', attempts: 3 });
+    const last = { attempts: 3, scheduleFrom: 2 };
+    expect(decide(leased(last), finished(RETRY), context)).toMatchObject({ status: 'dead', attempts: 4 });
+  });
+
   it('cancels instead of retrying when that was asked for meanwhile, but does not deny a delivery', () => {
     expect(decide(leased({}), finished(RETRY), { ...context, cancelled: true }).status).toBe('cancelled');
     expect(decide(leased({}), finished({ kind: 'done' }), { ...context, cancelled: true }).status).toBe('delivered');

@@ -79,6 +79,15 @@ export function endBeforeAttempt(delivery: LeasedDelivery, now: Date, cancelled:
   return undefined;
 }
 
+/** Rejects a delivery to an endpoint that has said that it is gone, without another call. */
+export const endDisabled = (delivery: LeasedDelivery): Decision => ({
+  status: 'rejected',
+  ended: true,
+  attempts: delivery.attempts,
+  nextAttemptAt: null,
+  reason: 'endpoint_disabled',
+});
+
 /** Up to this much later than the provider may be called, so that not all of them try at once. Milliseconds. */
 const POSTPONE_SPREAD_MS = 2_000;
 

@@ -140,6 +140,17 @@ describe('what a receiver answers', () => {
     expect(written).toBeLessThan(size / 2);
   });
 
+  it('410 is a rejection that names the endpoint, in the spelling by which it is known', async () => {
+    peer.answer = replies(410);
+    const url = `${peer.url}?a=é#fragment`;
+    const outcome = await provider.deliver(attempt(url), within(2000));
+    expect(outcome).toMatchObject({ kind: 'reject', code: 'http_410', endpointGone: `${peer.url}?a=%C3%A9` });
+    expect(provider.endpoint({ id: 'kim', webhook: { url } })).toBe(`${peer.url}?a=%C3%A9`);
+    expect(provider.endpoint({ id: 'kim' })).toBeUndefined();
+    peer.answer = replies(404);
+    expect(await provider.deliver(attempt(url), within(2000))).not.toHaveProperty('endpointGone');
+  });
+
   it('404 and an endless body is a rejection', async () => {
     peer.answer = (socket) => {
       socket.write('HTTP/1.1 404 No\r\ntransfer-encoding: chunked\r\n\r\n');

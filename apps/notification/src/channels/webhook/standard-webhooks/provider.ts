@@ -1,4 +1,4 @@
-import { BOOTSTRAP_IDENTITY } from '@bongsu/contracts';
+import { BOOTSTRAP_IDENTITY, endpointUrl } from '@bongsu/contracts';
 import type { Logger } from '@bongsu/observability';
 import { reject, retry, timedOut, type DeliveryAttempt, type Outcome, type Provider } from '../../provider.js';
 import type { ChannelSettings } from '../../settings.js';
@@ -16,6 +16,8 @@ import { parseTarget } from './target.js';
 const MAX_CONNECTIONS = 1000;
 /** How long the body of an answer may take, milliseconds. */
 const BODY_MS = 2_000;
+/** Standard Webhooks: a receiver that answers 410 wants no more of them. */
+const GONE = 'http_410';
 
 export interface StandardWebhooksOptions {
   /** The signing secret of a tenant. */
@@ -55,12 +57,17 @@ export class StandardWebhooksProvider implements Provider {
     }
     if (signal.aborted) return timedOut;
     if (this.#closed) return retry('connection_closed', 'The service is stopping');
-    return this.#post(target.url, attempt, secret, signal);
+    const outcome = await this.#post(target.url, attempt, secret, signal);
+    return outcome.kind === 'reject' && outcome.code === GONE ? { ...outcome, ...goneAt(target.url) } : outcome;
   }
 
   /** The receiver's host and port, as the URL has them. */
   destination({ webhook }: DeliveryAttempt['recipient']): string {
     return URL.parse(webhook?.url ?? '')?.host ?? '';
+  }
+
+  endpoint({ webhook }: DeliveryAttempt['recipient']): string | undefined {
+    return webhook && endpointUrl(webhook.url);
   }
 
   close(): Promise<void> {
@@ -90,6 +97,11 @@ export class StandardWebhooksProvider implements Provider {
     });
     return promise;
   }
+}
+
+function goneAt({ href }: URL): { endpointGone?: string } {
+  const endpointGone = endpointUrl(href);
+  return endpointGone === undefined ? {} : { endpointGone };
 }
 
 export function standardWebhooks(settings: ChannelSettings, logger: Logger): Provider[] {
