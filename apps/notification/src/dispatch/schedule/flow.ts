@@ -66,6 +66,7 @@ export interface TenantQueue {
 
 /** Flows that stand aside until something changes, by lane. */
 export type Aside = Record<Priority, Fifo<Flow>>;
+export const hasAny = ({ urgent, normal, bulk }: Aside): boolean => urgent.length + normal.length + bulk.length > 0;
 export const aside = (): Aside => ({ urgent: new Fifo(), normal: new Fifo(), bulk: new Fifo() });
 
 export interface Lane {

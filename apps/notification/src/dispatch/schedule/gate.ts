@@ -1,6 +1,6 @@
 import type { Priority } from '@bongsu/contracts';
 import type { Provider } from '../../channels/provider.js';
-import { aside, type Aside } from './flow.js';
+import { aside, hasAny, type Aside } from './flow.js';
 
 /** What one destination of a provider bears. */
 export interface GateLimits {
@@ -70,7 +70,6 @@ export class Gate {
   }
 
   get isIdle(): boolean {
-    const { urgent, normal, bulk } = this.blocked;
-    return this.running === 0 && urgent.length + normal.length + bulk.length === 0;
+    return this.running === 0 && !hasAny(this.blocked);
   }
 }

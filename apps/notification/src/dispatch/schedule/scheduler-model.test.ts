@@ -82,7 +82,7 @@ class Model {
 }
 
 const shape = fc.record({
-  key: fc.integer({ min: 0, max: 3 }).map((n) => `k${n}`),
+  key: fc.integer({ min: 0, max: 9 }).map((n) => `k${n}`),
   tenant: fc.constantFrom('a', 'b', 'c'),
   priority: fc.constantFrom('urgent' as const, 'normal' as const, 'bulk' as const),
   shard: fc.integer({ min: 0, max: 1 }),
@@ -93,8 +93,8 @@ const shape = fc.record({
 
 const step = fc.oneof(
   { weight: 6, arbitrary: fc.record({ kind: fc.constant('add' as const), shape }) },
-  { weight: 6, arbitrary: fc.record({ kind: fc.constant('take' as const) }) },
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant('finish' as const), which: fc.nat(20) }) },
+  { weight: 8, arbitrary: fc.record({ kind: fc.constant('take' as const) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('finish' as const), which: fc.nat(20) }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('settle' as const) }) },
   {
     weight: 2,

@@ -1,6 +1,7 @@
-import type { Priority } from '@bongsu/contracts';
+import { PRIORITIES, type Priority } from '@bongsu/contracts';
 import type { LeasedDelivery } from '../../ledger/delivery.js';
-import { aside, type Flow, type KeyLine } from './flow.js';
+import { Fifo } from './fifo.js';
+import { aside, type Aside, type Flow, type KeyLine } from './flow.js';
 import { ceilingOf, type Gate } from './gate.js';
 import { KeyLines } from './key-lines.js';
 import { Turns } from './turns.js';
@@ -51,8 +52,10 @@ export class Scheduler {
   readonly #options: SchedulerOptions;
   readonly #keys = new KeyLines();
   readonly #turns = new Turns();
-  /** Flows that wait for slots to spare. */
+  /** Flows that wait for a slot. */
   readonly #crowded = aside();
+  /** Gates with flows of a lane that wait for slots to spare, as the gate has its window in use already. */
+  readonly #beyondWindow: Record<Priority, Fifo<Gate>> = { urgent: new Fifo(), normal: new Fifo(), bulk: new Fifo() };
   /** Gates that time will open. */
   readonly #shut = new Set<Gate>();
   readonly #started = new Map<string, Started>();
@@ -93,8 +96,8 @@ export class Scheduler {
     this.#waiting--;
     this.#inUse++;
     this.#turns.started(flow);
-    this.#turns.letThrough(this.#crowded);
     if (gate) this.#pass(gate);
+    this.#slotsChanged();
     return { delivery, gate };
   }
 
@@ -121,7 +124,7 @@ export class Scheduler {
   /** Slots are free again: what became of these deliveries is recorded. */
   release(count: number): void {
     this.#inUse -= count;
-    this.#turns.letThrough(this.#crowded);
+    this.#slotsChanged();
   }
 
   /** When `wake` is worth calling, milliseconds since 1970; Infinity when time changes nothing. */
@@ -183,13 +186,13 @@ export class Scheduler {
         this.#defer(flow, line, gate.opensAt);
         continue;
       }
-      if (gate && gate.opensAt > now) this.#shutUntilOpen(gate);
-      if (gate && (gate.opensAt > now || !gate.hasRoom(flow.priority))) this.#turns.putAside(flow, gate.blocked);
-      else if (!this.#hasSlot(flow.priority, gate?.running ?? 0)) this.#turns.putAside(flow, this.#crowded);
-      else return { flow, line, gate };
+      const where = this.#obstacle(flow.priority, gate, now);
+      if (!where) return { flow, line, gate };
+      this.#turns.putAside(flow, where);
       return undefined;
     }
     this.#turns.forget(flow);
+    this.#letOneBeyond(flow.priority);
     return undefined;
   }
 
@@ -207,10 +210,41 @@ export class Scheduler {
     return undefined;
   }
 
-  #hasSlot(priority: Priority, runningThere: number): boolean {
+  /** Where a flow of the lane has to wait, if it has to. */
+  #obstacle(priority: Priority, gate: Gate | undefined, now: number): Aside | undefined {
     const { concurrency } = this.#options;
-    const spare = runningThere < Math.ceil(concurrency * WINDOW) ? 0 : Math.floor(concurrency * SPARE);
-    return this.#inUse < ceilingOf(concurrency, priority) - spare;
+    const free = ceilingOf(concurrency, priority) - this.#inUse;
+    if (!gate) return free > 0 ? undefined : this.#crowded;
+    if (gate.opensAt > now) this.#shutUntilOpen(gate);
+    if (gate.opensAt > now || !gate.hasRoom(priority)) {
+      // It may have been let through for slots to spare, and not need them after all.
+      this.#letOneBeyond(priority);
+      return gate.blocked;
+    }
+    if (gate.running >= Math.ceil(concurrency * WINDOW) && free <= Math.floor(concurrency * SPARE)) {
+      this.#beyondWindow[priority].push(gate);
+      return gate.blocked;
+    }
+    return free > 0 ? undefined : this.#crowded;
+  }
+
+  #slotsChanged(): void {
+    this.#turns.letThrough(this.#crowded);
+    for (const priority of PRIORITIES) this.#letOneBeyond(priority);
+  }
+
+  /** Only through a gate that is open otherwise: the chance would be lost. The others ask again when theirs opens. */
+  #letOneBeyond(priority: Priority): void {
+    const gates = this.#beyondWindow[priority];
+    for (let gate = gates.shift(); gate; gate = gates.shift()) {
+      if (gate.opensAt > this.#options.now()) {
+        this.#shutUntilOpen(gate);
+        continue;
+      }
+      if (!gate.hasRoom(priority) || gate.blocked[priority].length === 0) continue;
+      this.#turns.letOneThrough(gate.blocked, priority);
+      return;
+    }
   }
 
   /** One more goes through the gate; while it is open, so may the next. */

@@ -106,10 +106,10 @@ export class Turns {
 
   /** One flow of each lane is asked again; who of them starts is decided by `next`. */
   letThrough(where: Aside): void {
-    for (const priority of PRIORITIES) this.#letOneThrough(where, priority);
+    for (const priority of PRIORITIES) this.letOneThrough(where, priority);
   }
 
-  #letOneThrough(where: Aside, priority: Priority): void {
+  letOneThrough(where: Aside, priority: Priority): void {
     const flow = where[priority].shift();
     if (!flow) return;
     flow.from = where;
@@ -117,7 +117,7 @@ export class Turns {
   }
 
   #passOn({ from, priority }: Flow): void {
-    if (from) this.#letOneThrough(from, priority);
+    if (from) this.letOneThrough(from, priority);
   }
 
   #tenantQueue({ priority, tenant }: FlowOf): TenantQueue {
