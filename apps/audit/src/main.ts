@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readSettings, SettingsError } from '@bongsu/config';
-import { KafkaBatchStrategy } from '@bongsu/kafka';
+import { ConsumerGroupMonitor, KafkaBatchStrategy } from '@bongsu/kafka';
 import { createLogger, ManagementServer, onFatal, type Logger } from '@bongsu/observability';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Database } from './database/database.js';
@@ -29,7 +29,9 @@ async function main(): Promise<void> {
   try {
     app = await createService(settings, logger, signal);
     if (signal.aborted) return;
-    await startService(app, settings.PORT, logger);
+    await startService(app, settings, logger);
+    // Here because this service is on no notification's way: docs/adr/0013-consumer-groups.md.
+    new ConsumerGroupMonitor({ settings, clientId: 'bongsu-groups', logger }).start();
     logger.info({ port: settings.PORT }, 'audit is ready');
   } catch (error) {
     if (!signal.aborted) throw error; // what was still waiting for PostgreSQL was told to give up

@@ -2,6 +2,7 @@ export type { KafkaSettings } from './cluster/connection.js';
 export { KafkaPositions } from './cluster/positions.js';
 export { BatchContext } from './consumer/batch.js';
 export type { BatchOutcome, EventBatch, RawBatch, RejectedRecord } from './consumer/batch.js';
+export { ConsumerGroupMonitor } from './groups/monitor.js';
 export type { PartitionLag } from './consumer/lag.js';
 export {
   DeadLetterTopics,

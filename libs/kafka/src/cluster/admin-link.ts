@@ -37,7 +37,7 @@ export class AdminLink {
   /** The same with what the admin client cannot ask. */
   askBelow<T>(work: (cluster: LowLevelCluster, admin: Admin) => Promise<T>, timeoutMs = ANSWER_WITHIN_MS): Promise<T> {
     return this.#run(async (link) => {
-      link.cluster ??= connected(lowLevelCluster(link.connection.kafka));
+      link.cluster ??= handled(connected(lowLevelCluster(link.connection.kafka)));
       return work(await link.cluster, await link.admin);
     }, timeoutMs);
   }
@@ -69,11 +69,17 @@ export class AdminLink {
       retry: ASK_BRIEFLY,
     });
     const admin = connection.kafka.admin();
-    return { connection, admin: admin.connect().then(() => admin) };
+    return { connection, admin: handled(admin.connect().then(() => admin)) };
   }
 }
 
 async function connected(cluster: LowLevelCluster): Promise<LowLevelCluster> {
   await cluster.connect();
   return cluster;
+}
+
+/** The same promise. Of two that fail together only one is waited for; the other one must not end the process. */
+function handled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
 }

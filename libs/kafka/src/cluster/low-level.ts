@@ -9,29 +9,41 @@ export interface LiveBroker {
   readonly rack: string | null;
 }
 
+interface TopicMetadata {
+  readonly topic: string;
+  readonly partitionMetadata: readonly { readonly partitionId: number; readonly leader: number }[];
+}
+
 /** What kafkajs keeps below its admin client: requests that the admin client cannot make, or makes one topic at a time. */
 export interface LowLevelCluster {
   connect(): Promise<void>;
-  metadata(options: { topics: readonly string[] }): Promise<{ brokers: LiveBroker[]; controllerId: number }>;
+  /** No topics: all of them. Throws when a single partition has no leader. */
+  metadata(options: { topics: readonly string[] }): Promise<{ brokers: LiveBroker[]; topicMetadata: TopicMetadata[] }>;
+  /** Learns which brokers there are; `findBroker` knows no others. */
   refreshMetadata(): Promise<void>;
-  addMultipleTargetTopics(topics: readonly string[]): Promise<void>;
-  /** Throws for a topic that is unknown. */
-  findTopicPartitionMetadata(topic: string): { partitionId: number; leader: number }[];
-  /** ListOffsets of many topics, one request per leader. */
-  fetchTopicsOffset(
-    topics: readonly { topic: string; fromBeginning: boolean; partitions: { partition: number }[] }[],
-  ): Promise<{ topic: string; partitions: { partition: number; offset: string }[] }[]>;
-  findBroker(node: { nodeId: number }): Promise<{
-    fetch(request: {
-      replicaId: number;
-      isolationLevel: number;
-      maxWaitTime: number;
-      minBytes: number;
-      maxBytes: number;
-      topics: { topic: string; partitions: { partition: number; fetchOffset: string; maxBytes: number }[] }[];
-    }): Promise<{ responses: { partitions: { messages: KafkaMessage[] }[] }[] }>;
-  }>;
+  findBroker(node: { nodeId: number }): Promise<LowLevelBroker>;
 }
+
+export interface LowLevelBroker {
+  listOffsets(request: {
+    replicaId: number;
+    isolationLevel: number;
+    topics: { topic: string; partitions: { partition: number; timestamp: number }[] }[];
+  }): Promise<{ responses: { topic: string; partitions: { partition: number; offset: string }[] }[] }>;
+  fetch(request: {
+    replicaId: number;
+    isolationLevel: number;
+    /** Milliseconds. */
+    maxWaitTime: number;
+    minBytes: number;
+    maxBytes: number;
+    topics: { topic: string; partitions: { partition: number; fetchOffset: string; maxBytes: number }[] }[];
+  }): Promise<{ responses: { partitions: { messages: KafkaMessage[] }[] }[] }>;
+}
+
+/** Who asks: a client, not a replica. */
+export const CONSUMER = -1;
+export const READ_COMMITTED = 1;
 
 interface WithCreateCluster {
   [createCluster: symbol]: (options: { metadataMaxAge: number; allowAutoTopicCreation: boolean }) => LowLevelCluster;
