@@ -1,6 +1,6 @@
 import { GROUPS } from '@bongsu/contracts';
 import { API_KEY_DIRECTORY } from '@bongsu/http';
-import { KafkaBatchStrategy, KafkaProducer } from '@bongsu/kafka';
+import { KafkaBatchStrategy, KafkaPositions, KafkaProducer } from '@bongsu/kafka';
 import type { Logger } from '@bongsu/observability';
 import { Module, type Type } from '@nestjs/common';
 import { ApiKeys } from './access/api-keys.js';
@@ -12,6 +12,7 @@ import { Database } from './database/database.js';
 import { Eraser } from './erasure/eraser.js';
 import { ExportController } from './records/export.controller.js';
 import { RecordsController } from './records/records.controller.js';
+import { Rewinding } from './rebuild/rewinding.js';
 import type { AuditSettings } from './settings.js';
 import { Verification } from './verify/verification.js';
 import { VerifyController } from './verify/verify.controller.js';
@@ -51,6 +52,14 @@ export function auditModule(settings: AuditSettings, logger: Logger, signal: Abo
           const producer = new KafkaProducer({ settings, clientId: 'bongsu-audit', logger });
           await producer.connect();
           return producer;
+        },
+      },
+      {
+        provide: Rewinding,
+        inject: [Database],
+        useFactory: (database: Database) => {
+          const kafka = new KafkaPositions({ settings, clientId: 'bongsu-audit-positions', logger });
+          return new Rewinding(database, kafka, logger);
         },
       },
       {

@@ -8,6 +8,9 @@ import { ApiKeys } from './access/api-keys.js';
 import { auditModule } from './app.module.js';
 import { readHeads } from './chain/heads.js';
 import { Database } from './database/database.js';
+import { importExports } from './rebuild/import.js';
+import { Rewinding } from './rebuild/rewinding.js';
+import { Appender } from './chain/appender.js';
 import { Eraser } from './erasure/eraser.js';
 import type { AuditSettings } from './settings.js';
 
@@ -36,14 +39,22 @@ export async function createService(
   });
 }
 
-/** Serves HTTP (port 0 for any) and joins the consumer group, in the background while Kafka is away. */
-export async function startService(app: NestFastifyApplication, port: number, logger: Logger): Promise<void> {
+/**
+ * Serves HTTP (port 0 for any), imports exports if there are any to import (rejects when one cannot be), and joins the
+ * consumer group, in the background while Kafka is away.
+ */
+export async function startService(
+  app: NestFastifyApplication,
+  settings: Pick<AuditSettings, 'PORT' | 'AUDIT_IMPORT'>,
+  logger: Logger,
+): Promise<void> {
   app.connectMicroservice({ strategy: app.get(KafkaBatchStrategy) });
   app.get(ApiKeys).start();
   app.get(Eraser).start();
   // Before Kafka: what is recorded can be read and verified while Kafka is away.
-  await app.listen(port, '0.0.0.0');
-  await app.startAllMicroservices();
+  await app.listen(settings.PORT, '0.0.0.0');
+  await importExports(settings.AUDIT_IMPORT ?? [], app.get(Appender), logger);
+  void joinGroup(app, logger);
   setInterval(() => {
     app
       .get(Database)
@@ -54,9 +65,19 @@ export async function startService(app: NestFastifyApplication, port: number, lo
   setInterval(() => void readHeads(app.get(Database)).catch(() => undefined), HEADS_EVERY_MS).unref();
 }
 
+async function joinGroup(app: NestFastifyApplication, logger: Logger): Promise<void> {
+  try {
+    if (await app.get(Rewinding).rewindIfBehind()) await app.startAllMicroservices();
+  } catch (error) {
+    logger.fatal({ err: error }, 'The group cannot be joined');
+    process.exit(1);
+  }
+}
+
 /** Takes nothing new, finishes the batch in hand, leaves the group, answers what was asked, and lets go of everything. */
 export async function stopService(app: NestFastifyApplication): Promise<void> {
   app.get(ApiKeys).stop();
+  app.get(Rewinding).stop();
   await app.get(KafkaBatchStrategy).close();
   await app.close();
   await app.get(Eraser).stop();

@@ -1,6 +1,7 @@
 import {
   databaseSettings,
   integer,
+  list,
   KAFKA_SETTINGS,
   matching,
   observabilitySettings,
@@ -8,6 +9,7 @@ import {
   port,
   PRODUCER_SETTINGS,
   secret,
+  text,
   type Settings,
 } from '@bongsu/config';
 import { API_KEY_PATTERN } from '@bongsu/contracts';
@@ -23,6 +25,7 @@ export const AUDIT_SETTINGS = {
     secret(matching(new RegExp(API_KEY_PATTERN), '32 or more characters of A-Z, a-z, 0-9, _ and -')('an admin key')),
   ),
   AUDIT_SALT_KEY: optional(saltKeys('what salts of payloads are derived with')),
+  AUDIT_IMPORT: optional(list(text('a path'))('exports to rebuild the store from, files, comma-separated')),
   RATE_LIMIT: integer(0, 1_000_000)('requests per second and API key; 0 for no limit', '0'),
 } as const;
 

@@ -1,4 +1,5 @@
 export * from './encoding.js';
+export * from './export-line.js';
 export * from './gap.js';
 export * from './labels.js';
 export * from './record.js';

@@ -26,12 +26,12 @@ export const PARTITIONS = 2;
 export class AuditBench {
   readonly database: AuditDatabase;
   readonly producer: KafkaProducer;
-  readonly #settings: AuditSettings;
+  readonly settings: AuditSettings;
   readonly #services: NestFastifyApplication[] = [];
 
   private constructor(database: AuditDatabase, settings: AuditSettings) {
     this.database = database;
-    this.#settings = settings;
+    this.settings = settings;
     this.producer = new KafkaProducer({ settings, clientId: 'audit-test', logger });
   }
 
@@ -42,6 +42,7 @@ export class AuditBench {
       KAFKA_TOPIC_PREFIX: `audit-${randomBytes(4).toString('hex')}.`,
       DATABASE_URL: database.url,
       BOOTSTRAP_API_KEY: OPERATOR,
+      AUDIT_SALT_KEY: 'ab'.repeat(32),
     });
     const bench = new AuditBench(database, settings);
     const admin = new TopicAdmin({ settings, logger, topics: AUDITED_TOPICS });
@@ -53,10 +54,13 @@ export class AuditBench {
   }
 
   /** Starts a replica; gives the address of its HTTP interface. */
-  async replica(): Promise<{ url: string; app: NestFastifyApplication; stop: () => Promise<void> }> {
-    const app = await createService(this.#settings, logger, new AbortController().signal);
+  async replica(
+    more: Partial<AuditSettings> = {},
+  ): Promise<{ url: string; app: NestFastifyApplication; stop: () => Promise<void> }> {
+    const settings = { ...this.settings, ...more };
+    const app = await createService(settings, logger, new AbortController().signal);
     this.#services.push(app);
-    await startService(app, 0, logger);
+    await startService(app, { ...settings, PORT: 0 }, logger);
     const url = (await app.getUrl()).replace('[::1]', '127.0.0.1').replace('0.0.0.0', '127.0.0.1');
     const stop = async (): Promise<void> => {
       this.#services.splice(this.#services.indexOf(app), 1);

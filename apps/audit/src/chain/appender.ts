@@ -4,6 +4,7 @@ import {
   digestPayload,
   encodeHeaders,
   GENESIS,
+  hashRecord,
   type Break,
   type ChainHead,
   type HeadRow,
@@ -69,6 +70,32 @@ export class Appender {
     if (erasures > 0) this.#onErasures();
     for (const each of breaks) this.#report(topic, partition, each);
     return count;
+  }
+
+  /**
+   * Takes records into their chain as they are, hashes included; those that the chain has already are passed over. For
+   * rebuilding from an export, whose verification is the caller's.
+   * @param records of one chain, in the order of their sequence
+   * @returns how many were new
+   * @throws RangeError when they do not go on where the chain ends
+   */
+  async adopt(records: readonly StoredRecord[]): Promise<number> {
+    const [first] = records;
+    if (!first) return 0;
+    const added = await this.#database.transaction(async (tx) => {
+      const head = await lockHead(tx, first.topic, first.partition);
+      const following = records.filter(({ sequence }) => sequence > head.sequence);
+      const [next] = following;
+      if (next && (next.sequence !== head.sequence + 1n || !hashRecord(next, head.hash).equals(next.hash)))
+        throw new RangeError(
+          `${chainName(first.topic, first.partition)} ends at #${head.sequence}, which #${next.sequence} does not follow`,
+        );
+      await write(tx, head, await withoutErased(tx, following));
+      await rememberErasures(tx, following, this.#logger);
+      return following.length;
+    });
+    this.#onErasures();
+    return added;
   }
 
   /** Says aloud what a gap record says in the chain: Kafka had records that the chain will never have. */

@@ -1,7 +1,6 @@
-import { recordsOf, type ChainHead, type Query } from '@bongsu/audit-chain';
+import { exportLine, recordsOf, type ChainHead, type Query } from '@bongsu/audit-chain';
 import type { Database } from '../database/database.js';
 import { readHeads } from '../chain/heads.js';
-import { exact } from './view.js';
 
 /** Lines are handed on in pieces of about this size, bytes: one line at a time would cost a system call each. */
 const PIECE_BYTES = 64 * 1024;
@@ -23,7 +22,7 @@ export async function* exportLines(database: Database, { chain, after }: ExportP
   for (const head of (await readHeads(database)).filter((head) => isWanted(head, chain))) {
     for await (const record of recordsOf(query, head.topic, head.partition, after)) {
       if (record.sequence > head.sequence) break; // appended after the call: a busy chain would keep us for ever
-      piece += `${JSON.stringify(exact(record))}\n`;
+      piece += `${JSON.stringify(exportLine(record))}\n`;
       if (piece.length < PIECE_BYTES) continue;
       yield piece;
       piece = '';

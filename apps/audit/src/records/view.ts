@@ -20,23 +20,6 @@ export function readable(record: StoredRecord): Record<string, unknown> {
   };
 }
 
-/** A record with all that its hash is computed from (docs/audit-format.md): one line of the export. */
-export function exact(record: StoredRecord): Record<string, unknown> {
-  return {
-    kind: record.kind,
-    ...place(record),
-    timestampMs: String(record.timestampMs),
-    key: base64(record.key),
-    headers: base64(record.headers),
-    payload: base64(record.payload),
-    salt: base64(record.salt),
-    erased: record.salt === null,
-    payloadDigest: record.payloadDigest.toString('hex'),
-    hash: record.hash.toString('hex'),
-    ...labels(record),
-  };
-}
-
 const place = ({ topic, partition, sequence, offset, epoch }: StoredRecord): Record<string, unknown> => ({
   chain: chainName(topic, partition),
   topic,
@@ -56,8 +39,6 @@ const labels = ({ eventId, type, subject, tenant, recipient }: StoredRecord): Re
 
 const isoTime = (ms: bigint): string | null =>
   ms >= -MAX_DATE_MS && ms <= MAX_DATE_MS ? new Date(Number(ms)).toISOString() : null;
-
-const base64 = (bytes: Buffer | null): string | null => bytes?.toString('base64') ?? null;
 
 const readableHeader = ([name, value]: [string, Buffer | null]): Record<string, unknown> => ({
   name,

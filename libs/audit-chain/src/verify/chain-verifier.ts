@@ -63,6 +63,13 @@ export class ChainVerifier {
     this.compacted = ALL_TOPICS.some(({ name, cleanup }) => name === topic && cleanup === 'compact');
   }
 
+  /** To be called first, for a part of a chain: it begins with this sequence, and what was before cannot be told. */
+  beginAt(sequence: bigint): void {
+    this.expected = sequence;
+    this.previous = undefined;
+    this.lastOffset = undefined;
+  }
+
   next(record: StoredRecord): void {
     this.records++;
     if (!this.inSequence(record)) return;

@@ -54,6 +54,14 @@ export class KafkaPositions {
     );
   }
 
+  /**
+   * Makes a group forget its offsets, so that it begins with the oldest records that there are. Rejects while the group has
+   * members.
+   */
+  async forget(group: Group): Promise<void> {
+    await this.#ask((admin) => admin.deleteGroups([groupIdOf(this.#settings, group)]));
+  }
+
   #ask<T>(work: (admin: Admin) => Promise<T>): Promise<T> {
     return this.#link.ask(work, ANSWER_WITHIN_MS);
   }
