@@ -18,12 +18,7 @@ import {
 } from './api-system.js';
 
 interface Letter {
-  deliveryId: string;
   notificationId: string;
-  recipient: string;
-  channel: string;
-  attempts: number;
-  deadAt: string;
 }
 
 let system: System;

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { endpointHash, type Channel, type EnableRequested } from '@bongsu/contracts';
 import type { Logger } from '@bongsu/observability';
 import { Outbox, StreamClosedError, isInfrastructureError, query, transaction } from '@bongsu/persistence';
-import type { DataSource } from 'typeorm';
+import type { DataSource } from '../database/data-source.js';
 import { endpointFact } from './endpoint-fact.js';
 import {
   CHANGED_ENDPOINTS,

@@ -1,7 +1,7 @@
 import { REDRIVEN, type OutgoingRecord, type RedriveRequested } from '@bongsu/contracts';
 import type { Logger } from '@bongsu/observability';
 import { Outbox, transaction } from '@bongsu/persistence';
-import type { DataSource } from 'typeorm';
+import type { DataSource } from '../database/data-source.js';
 import { toLeased, type ClaimedRow } from '../ledger/delivery.js';
 import type { Shards } from '../ledger/shards.js';
 import type { Worker } from '../ledger/workers.js';
