@@ -139,21 +139,23 @@ describe('redriving', () => {
     expect(await facts()).toHaveLength(1);
   });
 
-  it('leaves alone what is not dead, died anew, is of another tenant, or is not known', async () => {
+  it('leaves alone what is not dead, died anew, is of another tenant, was erased, or is not known', async () => {
     const { redrive } = await replica();
     const [delivered] = await died(1, { status: 'delivered' });
     const [retrying] = await died(1, { status: 'retrying' });
-    const [anew, foreign] = await died(2);
-    const before = await Promise.all([delivered, retrying, anew, foreign].map((id) => row(id!)));
+    const [anew, foreign, erased] = await died(3);
+    await query(dataSource, 'UPDATE notifications SET erased_at = now() WHERE id = $1', [erased]);
+    const before = await Promise.all([delivered, retrying, anew, foreign, erased].map((id) => row(id!)));
     const outcome = await redrive.redrive(SHARD, [
       command(delivered!),
       command(retrying!),
       command(anew!, { version: DEAD_VERSION - 2 }),
       command(foreign!, { tenant: 'acme' }),
+      command(erased!),
       command(newNotificationId()),
     ]);
-    expect(outcome).toEqual({ redriven: 0, superseded: 4, unknown: 1 });
-    expect(await Promise.all([delivered, retrying, anew, foreign].map((id) => row(id!)))).toEqual(before);
+    expect(outcome).toEqual({ redriven: 0, superseded: 5, unknown: 1 });
+    expect(await Promise.all([delivered, retrying, anew, foreign, erased].map((id) => row(id!)))).toEqual(before);
     expect(await facts()).toEqual([]);
   });
 

@@ -11,7 +11,7 @@ import { COUNT_KNOWN, REDRIVE } from './sql/redrive.js';
 /** What the redriving of one batch came to, in deliveries. */
 export interface Redriven {
   readonly redriven: number;
-  /** Not dead any more, or dead anew: redriven by an earlier command. */
+  /** Not dead any more, or dead anew (redriven by an earlier command), or erased. */
   readonly superseded: number;
   /** Older than the ledger's retention. */
   readonly unknown: number;

@@ -6,7 +6,7 @@ import type { Statement } from '@bongsu/persistence';
  * ($5, $6) let the planner leave out partitions.
  *
  * A delivery in strict order loses its place in the line, which went on without it: back in its place it would hold up the
- * later ones of its key until its time comes, which may be hours away.
+ * later ones of its key until its time comes, which may be hours away. What was erased stays dead: it could only be sent empty.
  */
 export const REDRIVE: Statement = {
   name: 'ledger_redrive',
@@ -17,7 +17,7 @@ export const REDRIVE: Statement = {
       FROM unnest($1::uuid[], $2::text[], $3::integer[], $4::timestamptz[]) AS r (id, tenant, version, not_before),
            notifications n
      WHERE d.id = r.id AND d.id BETWEEN $5 AND $6 AND d.status = 'dead' AND d.version = r.version AND d.worker_id IS NULL
-       AND n.id = d.notification_id AND n.tenant = r.tenant
+       AND n.id = d.notification_id AND n.tenant = r.tenant AND n.erased_at IS NULL
     RETURNING d.id, d.notification_id, d.shard, d.priority, d.ordered, d.key, d.channel, d.attempts, d.schedule_from, d.version,
               d.postponed, n.request, false AS cancelled, d.next_attempt_at AS due`,
 };
