@@ -1,6 +1,6 @@
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { GROUPS } from '@bongsu/contracts';
-import { API_KEY_DIRECTORY } from '@bongsu/http';
+import { API_KEY_DIRECTORY, Refusals } from '@bongsu/http';
 import { KafkaBatchStrategy, KafkaPositions, KafkaProducer } from '@bongsu/kafka';
 import type { Logger } from '@bongsu/observability';
 import { isInfrastructureError, OutboxRelay } from '@bongsu/persistence';
@@ -83,6 +83,11 @@ const access = (settings: ApiSettings, logger: Logger): Provider[] => [
       new KeyDirectory({ database, logger, bootstrapKey: settings.BOOTSTRAP_API_KEY }),
   },
   { provide: API_KEY_DIRECTORY, useExisting: KeyDirectory },
+  {
+    provide: Refusals,
+    inject: [KafkaProducer],
+    useFactory: (producer: KafkaProducer) => new Refusals({ service: 'api', send: (record) => producer.send(record) }),
+  },
   {
     provide: OutboxRelay,
     inject: [Database, KafkaProducer],

@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { readSettings, SettingsError } from '@bongsu/config';
-import { createHttpApplication } from '@bongsu/http';
+import { createHttpApplication, Refusals } from '@bongsu/http';
 import { KafkaBatchStrategy, KafkaPositions, KafkaProducer } from '@bongsu/kafka';
 import { createLogger, ManagementServer, onFatal, type Logger } from '@bongsu/observability';
 import { OutboxRelay } from '@bongsu/persistence';
@@ -39,6 +39,7 @@ async function main(): Promise<void> {
     rateLimit: settings.RATE_LIMIT,
     ndjsonRoutes: [BATCH_ROUTE],
     classify: databaseAway,
+    refusals: (created) => created.get(Refusals),
   });
   await app.get(KafkaProducer).connect();
   app.get(KeyDirectory).start();
@@ -125,6 +126,7 @@ async function stopApplication(app: NestFastifyApplication): Promise<void> {
   app.get(Reservations).stop();
   await app.close();
   await app.get(Eraser).stop();
+  await app.get(Refusals).stop();
   await app.get(OutboxRelay).stop(1_000);
   await app.get(KafkaProducer).close();
   app.get(KafkaPositions).close();

@@ -1,8 +1,9 @@
 import { GROUPS } from '@bongsu/contracts';
-import { API_KEY_DIRECTORY } from '@bongsu/http';
+import { API_KEY_DIRECTORY, Refusals } from '@bongsu/http';
 import { KafkaBatchStrategy, KafkaPositions, KafkaProducer } from '@bongsu/kafka';
 import type { Logger } from '@bongsu/observability';
 import { Module, type Type } from '@nestjs/common';
+import { RecordRead } from './access/audited-read.js';
 import { ApiKeys } from './access/api-keys.js';
 import { Appender } from './chain/appender.js';
 import { ChainsController } from './chain/chains.controller.js';
@@ -53,6 +54,13 @@ export function auditModule(settings: AuditSettings, logger: Logger, signal: Abo
           await producer.connect();
           return producer;
         },
+      },
+      RecordRead,
+      {
+        provide: Refusals,
+        inject: [KafkaProducer],
+        useFactory: (producer: KafkaProducer) =>
+          new Refusals({ service: 'audit', send: (record) => producer.send(record) }),
       },
       {
         provide: Rewinding,

@@ -1,5 +1,5 @@
 import { BongsuError } from '@bongsu/contracts';
-import { createHttpApplication } from '@bongsu/http';
+import { createHttpApplication, Refusals } from '@bongsu/http';
 import { KafkaBatchStrategy, KafkaProducer } from '@bongsu/kafka';
 import type { Logger } from '@bongsu/observability';
 import { isInfrastructureError } from '@bongsu/persistence';
@@ -34,6 +34,7 @@ export async function createService(
     logger,
     description: DESCRIPTION,
     rateLimit: settings.RATE_LIMIT,
+    refusals: (app) => app.get(Refusals),
     classify: (error) =>
       isInfrastructureError(error) ? new BongsuError('database_unavailable', undefined, { cause: error }) : undefined,
   });
@@ -51,7 +52,7 @@ export async function startService(
   app.connectMicroservice({ strategy: app.get(KafkaBatchStrategy) });
   app.get(ApiKeys).start();
   app.get(Eraser).start();
-  // Before Kafka: what is recorded can be read and verified while Kafka is away.
+  // Before Kafka: what is recorded can be verified while Kafka is away. (Reading it takes Kafka, which is told first.)
   await app.listen(settings.PORT, '0.0.0.0');
   await importExports(settings.AUDIT_IMPORT ?? [], app.get(Appender), logger);
   void joinGroup(app, logger);
@@ -81,6 +82,7 @@ export async function stopService(app: NestFastifyApplication): Promise<void> {
   await app.get(KafkaBatchStrategy).close();
   await app.close();
   await app.get(Eraser).stop();
+  await app.get(Refusals).stop();
   await app.get(KafkaProducer).close();
   await app.get(Database).close();
 }

@@ -1,4 +1,5 @@
 export * from './access/keys.js';
+export * from './access/log.js';
 export * from './directory/erasure.js';
 export * from './endpoints/endpoints.js';
 export * from './errors.js';

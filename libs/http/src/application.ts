@@ -7,6 +7,7 @@ import { NestLogger, type Logger } from '@bongsu/observability';
 import type { FastifyInstance } from 'fastify';
 import { API_KEY_DIRECTORY, type ApiKeyDirectory } from './access/api-key.js';
 import { authenticateRequests } from './access/authentication.js';
+import type { Refusals } from './access/refusals.js';
 import { ScopeGuard } from './access/scope-guard.js';
 import { ContractPipe } from './body/contract-pipe.js';
 import { drainUnreadBodies, registerParsers } from './body/parsers.js';
@@ -25,6 +26,8 @@ export interface HttpOptions {
   readonly rateLimit?: number;
   /** Paths (as declared) that take application/x-ndjson as a stream. */
   readonly ndjsonRoutes?: readonly string[];
+  /** Writes down requests that are refused for their key. */
+  readonly refusals?: (app: NestFastifyApplication) => Refusals;
   /** Gives errors of the service's own libraries their code; the rest are 500. */
   readonly classify?: Classify;
   /** Milliseconds since 1970; for tests. */
@@ -59,6 +62,7 @@ export async function createHttpApplication(
     logger: new NestLogger(options.logger),
   });
   watchRequests(fastify, options.logger);
+  options.refusals?.(app).watch(fastify);
   authenticateRequests(fastify, {
     directory: app.get<ApiKeyDirectory>(API_KEY_DIRECTORY),
     rateLimit: options.rateLimit ?? 0,

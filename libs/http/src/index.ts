@@ -1,5 +1,6 @@
 export * from './access/api-key.js';
 export * from './access/authentication.js';
+export * from './access/refusals.js';
 export * from './access/scope-guard.js';
 export * from './application.js';
 export * from './body/contract-pipe.js';

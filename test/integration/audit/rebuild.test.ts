@@ -43,8 +43,10 @@ beforeAll(async () => {
   await waitUntil('all is recorded', async () => (await rows()).length === COUNT + 3);
   await bench.producer.send(erasure('user-7'));
   await waitUntil('the erasure', async () => (await rows()).filter(({ erased }) => erased).length === COUNT / 20);
-  before = await rows();
   exported = await exportAll(url);
+  // The reading of the export is on record, too.
+  await waitUntil('its record', async () => (await rows()).length === COUNT + 5);
+  before = await rows();
   await stop();
 }, 120_000);
 afterAll(async () => {

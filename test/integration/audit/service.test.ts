@@ -1,15 +1,18 @@
 import { randomBytes } from 'node:crypto';
-import { AUDITED_TOPICS, newNotificationId, TOPICS } from '@bongsu/contracts';
+import { AUDITED_TOPICS, hashApiKey, newNotificationId, TOPICS } from '@bongsu/contracts';
+import { Refusals } from '@bongsu/http';
 import { registry } from '@bongsu/observability';
 import { waitUntil } from '@bongsu/testing';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AuditBench, get, keyChange, OPERATOR, PARTITIONS, request } from './bench.js';
 
 let bench: AuditBench;
 let url: string;
+let app: NestFastifyApplication;
 beforeAll(async () => {
   bench = await AuditBench.start();
-  ({ url } = await bench.replica());
+  ({ url, app } = await bench.replica());
 });
 afterAll(() => bench.end());
 
@@ -150,14 +153,70 @@ describe('who sees what', () => {
   });
 });
 
+describe('what is on record about who comes', () => {
+  const TYPES = { refused: 'bongsu.access.refused.v1', read: 'bongsu.audit.read.v1' };
+  interface Told {
+    readonly parameters: Record<string, string>;
+    readonly keyFingerprint?: string;
+  }
+  const recordsOf = async (type: string): Promise<Told[]> => {
+    const { body } = await get(url, `/v1/audit/records?type=${type}&limit=100`);
+    return body.data.map(({ payload }) => payload as Told);
+  };
+
+  it('has every reading of records, before it is answered', async () => {
+    const path = '/v1/audit/records?tenant=acme&recipient=somebody';
+    expect((await get(url, path)).status).toBe(200);
+    await waitUntil('its record', async () =>
+      (await recordsOf(TYPES.read)).some(({ parameters }) => parameters['recipient'] === 'somebody'),
+    );
+    const found = (await recordsOf(TYPES.read)).find(({ parameters }) => parameters['recipient'] === 'somebody');
+    expect(found).toMatchObject({
+      tenant: 'default',
+      apiKeyId: 'bootstrap',
+      route: '/v1/audit/records',
+      parameters: { tenant: 'acme', recipient: 'somebody' },
+    });
+  });
+
+  it('does not show records when it cannot be recorded, and verifies all the same', async () => {
+    const alone = await bench.replica({ KAFKA_BROKERS: ['127.0.0.1:1'] });
+    for (const path of ['records', 'export']) expect((await get(alone.url, `/v1/audit/${path}`)).status).toBe(503);
+    expect((await get(alone.url, '/v1/audit/verify')).status).toBe(200);
+    await alone.stop();
+  });
+
+  it('has keys that were refused, alike ones together, and never the key', async () => {
+    const bad = 'wrong-key-0123456789-0123456789-0123456789';
+    for (let i = 0; i < 5; i++) expect((await get(url, '/v1/audit/chains', bad)).status).toBe(401);
+    await app.get(Refusals).flush();
+    const mine = async (): Promise<Told | undefined> =>
+      (await recordsOf(TYPES.refused)).find(({ keyFingerprint }) => keyFingerprint === hashApiKey(bad).slice(0, 12));
+    await waitUntil('its record', async () => (await mine()) !== undefined);
+    expect(await mine()).toMatchObject({ status: 401, count: 5, route: '/v1/audit/chains', tenant: '-' });
+    const [row] = await bench.database.database.query<{ count: string }>(
+      'SELECT count(*) FROM records WHERE position($1::bytea IN payload) > 0',
+      [Buffer.from(bad)],
+    );
+    expect(row?.count).toBe('0');
+  });
+});
+
 describe('reading', () => {
   it('goes through all records by cursor, each once, newest first', async () => {
-    const total = (await get(url, '/v1/audit/verify')).body['records'] as unknown as number;
+    // What is read is on record too, so that there would always be a newer one.
+    const to = Date.now();
+    const [counted] = await bench.database.database.query<{ count: string }>(
+      'SELECT count(*) FROM records WHERE timestamp_ms < $1',
+      [to],
+    );
+    const total = Number(counted?.count);
+    const until = encodeURIComponent(new Date(to).toISOString());
     const seen: string[] = [];
     const times: string[] = [];
     let cursor = '';
     for (let pages = 0; pages < 100; pages++) {
-      const { body } = await get(url, `/v1/audit/records?limit=37${cursor && `&cursor=${cursor}`}`);
+      const { body } = await get(url, `/v1/audit/records?limit=37&to=${until}${cursor && `&cursor=${cursor}`}`);
       seen.push(...body.data.map(({ chain, sequence }) => `${String(chain)}#${String(sequence)}`));
       times.push(...body.data.map(({ timestamp }) => String(timestamp)));
       if (body.nextCursor === null) break;
@@ -188,11 +247,12 @@ describe('reading', () => {
   });
 
   it('lists the heads, all or by page', async () => {
-    const all = (await get(url, '/v1/audit/chains')).body.data;
+    const namesOf = (heads: Record<string, unknown>[]): unknown[] => heads.map(({ chain }) => chain);
+    const all = namesOf((await get(url, '/v1/audit/chains')).body.data);
     expect(all).toHaveLength(AUDITED_TOPICS.length * PARTITIONS);
     const first = (await get(url, '/v1/audit/chains?limit=5')).body;
     const second = (await get(url, `/v1/audit/chains?limit=100&cursor=${first.nextCursor}`)).body;
-    expect([...first.data, ...second.data]).toEqual(all);
+    expect(namesOf([...first.data, ...second.data])).toEqual(all);
     expect(second.nextCursor).toBeNull();
   });
 

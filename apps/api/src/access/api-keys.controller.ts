@@ -64,7 +64,7 @@ export class ApiKeysController {
     if (own !== undefined && body.tenant !== own) {
       throw new BongsuError('forbidden', `This key may make keys of tenant ${own} only`);
     }
-    const { key, secret } = await this.keys.create({ ...body, expiresAt: expiry(body.expiresAt) });
+    const { key, secret } = await this.keys.create({ ...body, expiresAt: expiry(body.expiresAt) }, caller.keyId);
     return { ...view(key), key: secret };
   }
 
@@ -89,7 +89,7 @@ export class ApiKeysController {
   @ApiResponse({ status: 204, description: 'Revoked' })
   async revoke(@Param('id') id: string, @Caller() caller: CallerIdentity): Promise<void> {
     if (!isId(id)) throw new BongsuError('not_found', 'There is no such API key');
-    await this.keys.revoke(id, ownTenant(caller));
+    await this.keys.revoke(id, ownTenant(caller), caller.keyId);
   }
 }
 

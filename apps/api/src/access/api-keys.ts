@@ -44,12 +44,15 @@ export class ApiKeys {
     this.published = published;
   }
 
-  /** The new key and its secret, which is nowhere else from now on: 256 random bits. */
-  async create(asked: NewApiKey): Promise<{ key: ApiKey; secret: string }> {
+  /**
+   * @param changedBy the id of the API key that asks for it, for the record
+   * @returns The new key and its secret, which is nowhere else from now on: 256 random bits.
+   */
+  async create(asked: NewApiKey, changedBy: string): Promise<{ key: ApiKey; secret: string }> {
     const secret = `bongsu_${randomBytes(32).toString('base64url')}`;
     const scopes = [...new Set(asked.scopes ?? DEFAULT_SCOPES)];
     const id = newEventId();
-    const key = await this.change(INSERT_KEY, [
+    const key = await this.change(changedBy, INSERT_KEY, [
       id,
       asked.tenant,
       asked.name,
@@ -74,16 +77,16 @@ export class ApiKeys {
   }
 
   /** Revokes a key; one that was revoked before stays so. Throws not_found also for another tenant's. */
-  async revoke(id: string, tenant: string | undefined): Promise<void> {
-    const key = await this.change(REVOKE_KEY, [id, tenant ?? null]);
+  async revoke(id: string, tenant: string | undefined, changedBy: string): Promise<void> {
+    const key = await this.change(changedBy, REVOKE_KEY, [id, tenant ?? null]);
     if (!key) throw new BongsuError('not_found', 'There is no such API key');
   }
 
-  private async change(sql: string, values: readonly unknown[]): Promise<ApiKey | undefined> {
+  private async change(changedBy: string, sql: string, values: readonly unknown[]): Promise<ApiKey | undefined> {
     const changed = await this.database.soon(() =>
       this.database.transaction(async (tx) => {
         const [row] = await tx.query<ApiKey>(sql, values);
-        if (row) await Outbox.append(tx, ACCESS_STREAM, [changedEvent(row)]);
+        if (row) await Outbox.append(tx, ACCESS_STREAM, [changedEvent(row, changedBy)]);
         return row;
       }),
     );
@@ -109,7 +112,7 @@ const REVOKE_KEY = `
    WHERE id = $1 AND ($2::text IS NULL OR tenant = $2)
   RETURNING ${COLUMNS}`;
 
-function changedEvent(key: ApiKey): OutgoingRecord {
+function changedEvent(key: ApiKey, changedBy: string): OutgoingRecord {
   const data: AccessKeyChanged = {
     id: key.id,
     tenant: key.tenant,
@@ -117,6 +120,7 @@ function changedEvent(key: ApiKey): OutgoingRecord {
     hash: key.hash,
     scopes: key.scopes,
     createdAt: key.createdAt.toISOString(),
+    changedBy,
     ...(key.expiresAt ? { expiresAt: key.expiresAt.toISOString() } : {}),
     ...(key.revokedAt ? { revokedAt: key.revokedAt.toISOString() } : {}),
   };

@@ -2,12 +2,14 @@ import { Readable } from 'node:stream';
 import { Controller, Get, Query, StreamableFile } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
 import { Caller, invalidParameter, NDJSON, QueryParameters, RequireScope, type CallerIdentity } from '@bongsu/http';
+import { AuditedRead } from '../access/audited-read.js';
 import { Database } from '../database/database.js';
 import { requireOperator } from '../access/visibility.js';
 import { exportLines } from './export.js';
 
 @Controller('v1/audit/export')
 @RequireScope('audit:read')
+@AuditedRead()
 @ApiTags('audit')
 export class ExportController {
   readonly #database: Database;

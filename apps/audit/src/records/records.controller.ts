@@ -11,6 +11,7 @@ import {
   RequireScope,
   type CallerIdentity,
 } from '@bongsu/http';
+import { AuditedRead } from '../access/audited-read.js';
 import { Database } from '../database/database.js';
 import { visibleTenant } from '../access/visibility.js';
 import { searchRecords, type SearchPosition } from './search.js';
@@ -21,6 +22,7 @@ const MAX_INT64 = 2n ** 63n - 1n;
 
 @Controller('v1/audit/records')
 @RequireScope('audit:read')
+@AuditedRead()
 @ApiTags('audit')
 export class RecordsController {
   readonly #database: Database;

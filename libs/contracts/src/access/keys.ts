@@ -33,6 +33,9 @@ export const AccessKeyChanged = contract(
       createdAt: Type.String({ format: 'date-time' }),
       expiresAt: Type.Optional(Type.String({ format: 'date-time' })),
       revokedAt: Type.Optional(Type.String({ format: 'date-time' })),
+      changedBy: Type.Optional(
+        Type.String({ maxLength: 128, description: 'The id of the API key that asked for the change' }),
+      ),
     },
     { additionalProperties: true, title: 'AccessKeyChanged' },
   ),

@@ -1,4 +1,5 @@
 import { AccessKeyChanged } from '../access/keys.js';
+import { AccessRefused, AuditRead } from '../access/log.js';
 import { RecipientErased } from '../directory/erasure.js';
 import { EnableRequested, EndpointFact } from '../endpoints/endpoints.js';
 import { CancelRequested, NotificationRequested } from '../notifications/request.js';
@@ -47,6 +48,8 @@ export const ENABLE_REQUESTED = 'bongsu.endpoint.enable-requested.v1';
 export const ENDPOINT_DISABLED = 'bongsu.endpoint.disabled.v1';
 export const ENDPOINT_ENABLED = 'bongsu.endpoint.enabled.v1';
 export const RECIPIENT_ERASED = 'bongsu.recipient.erased.v1';
+export const ACCESS_REFUSED = 'bongsu.access.refused.v1';
+export const AUDIT_READ = 'bongsu.audit.read.v1';
 export const ACCESS_KEY_CHANGED = 'bongsu.access-key.changed.v1';
 export const deliveryEventType = (status: DeliveryStatus): string => `bongsu.delivery.${status}.v1`;
 
@@ -119,6 +122,20 @@ export const TOPICS = {
   templates: compacted('directory.templates.v1', 'Templates', new Map()),
   preferences: compacted('directory.preferences.v1', "Recipients' preferences", new Map()),
   accessKeys: compacted('access.keys.v1', 'API keys, as hashes', new Map([[ACCESS_KEY_CHANGED, AccessKeyChanged]])),
+  accessLog: {
+    name: 'access.log.v1',
+    description: 'Keys that were refused, and readings of the audit trail; the audit service writes it too',
+    key: 'tenant',
+    partitions: 8,
+    cleanup: 'delete',
+    retentionMs: 7 * DAY,
+    writtenBy: 'api',
+    readBy: [audit],
+    events: new Map<string, Contract>([
+      [ACCESS_REFUSED, AccessRefused],
+      [AUDIT_READ, AuditRead],
+    ]),
+  },
   checkpoints: {
     name: 'audit.checkpoints.v1',
     description: "Signed heads of the audit's chains",
@@ -143,6 +160,7 @@ export const ALL_TOPICS: readonly TopicDeclaration[] = [
   TOPICS.templates,
   TOPICS.preferences,
   TOPICS.accessKeys,
+  TOPICS.accessLog,
   TOPICS.checkpoints,
 ];
 
