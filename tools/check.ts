@@ -14,9 +14,11 @@ const waiting = checks(root);
 async function work(): Promise<void> {
   for (let job = waiting.shift(); job !== undefined; job = waiting.shift()) {
     const start = performance.now();
-    const outcome = await job.run().catch((error: unknown) => ({ ok: false, output: String(error) }));
+    const outcome: Outcome = await job.run().catch((error: unknown) => ({ ok: false, output: String(error) }));
     if (!outcome.ok) failed.push({ job, outcome });
-    console.log(`${outcome.ok ? 'ok    ' : 'FAILED'}  ${job.name.padEnd(16)} ${seconds(start)}`);
+    console.log(
+      `${outcome.ok ? 'ok    ' : 'FAILED'}  ${job.name.padEnd(16)} ${seconds(start)}${outcome.note === undefined ? '' : `  ${outcome.note}`}`,
+    );
   }
 }
 

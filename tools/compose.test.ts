@@ -33,12 +33,18 @@ const compose = parse(source, { merge: true }) as {
   networks: Record<string, { name: string }>;
 };
 const services = Object.entries(compose.services);
+const clusterSource = read('docker-compose.cluster.yml');
+// `!override` is compose's own tag; what it is about is read as it stands.
+const cluster = parse(clusterSource, { merge: true, logLevel: 'error' }) as typeof compose;
 const ONE_SHOT = new Set(['roles', 'topics']);
 const OURS = ['api', 'notification', 'audit'] as const;
 
 /** Name and default of every variable that compose replaces. */
 const variables = new Map(
-  [...source.matchAll(/\$\{(\w+)(?::-([^}]*))?\}/g)].map(([, name = '', fallback]) => [name, fallback ?? '']),
+  [...`${source}${clusterSource}`.matchAll(/\$\{(\w+)(?::-([^}]*))?\}/g)].map(([, name = '', fallback]) => [
+    name,
+    fallback ?? '',
+  ]),
 );
 
 describe('images', () => {
@@ -162,9 +168,18 @@ describe('ports', () => {
 
   test('Prometheus reads the management ports, under the names that the contract has', () => {
     const { scrape_configs: jobs } = parse(read('infra/prometheus/prometheus.yml')) as {
-      scrape_configs: { job_name: string; static_configs: { targets: string[] }[] }[];
+      scrape_configs: { job_name: string; file_sd_configs: { files: string[] }[] }[];
     };
-    expect(jobs.map((job) => [job.job_name, job.static_configs[0]?.targets])).toEqual([
+    const targetsIn = (kind: string): [string, string[] | undefined][] =>
+      jobs.map(({ job_name: name, file_sd_configs: [listed] }) => {
+        const file = listed?.files[0]?.replace('/etc/prometheus-targets', `infra/prometheus/targets/${kind}`) ?? '';
+        return [name, (JSON.parse(read(file)) as { targets: string[] }[])[0]?.targets];
+      });
+    expect(targetsIn('cluster').slice(3)).toEqual([
+      ['kafka', ['kafka:1234', 'kafka-2:1234', 'kafka-3:1234']],
+      ['zookeeper', ['zookeeper:1235', 'zookeeper-2:1235', 'zookeeper-3:1235']],
+    ]);
+    expect(targetsIn('single')).toEqual([
       ['api', ['api:9464']],
       ['notification', ['notification:9465']],
       ['audit', ['audit:9466']],
@@ -203,5 +218,20 @@ describe('containers', () => {
     for (const [, property = '', value] of read('infra/kafka/server.properties').matchAll(/^([a-z][\w.]*)=(.*)$/gm)) {
       expect(environment[`KAFKA_${property.toUpperCase().replaceAll('.', '_')}`], property).toBe(value);
     }
+  });
+
+  test.each(['kafka', 'kafka-2', 'kafka-3'])('of a cluster, %s is set up like those of the local stack', (name) => {
+    const environment = cluster.services[name]?.environment ?? {};
+    for (const [, property = '', value] of read('infra/kafka/cluster.properties').matchAll(/^([a-z][\w.]*)=(.*)$/gm)) {
+      expect(environment[`KAFKA_${property.toUpperCase().replaceAll('.', '_')}`], property).toBe(value);
+    }
+    expect(environment['KAFKA_BROKER_RACK']).toBe(`rack-${name.split('-')[1] ?? 1}`);
+  });
+
+  test('of a cluster publish their own ports only, and to this machine only', () => {
+    const published = Object.values(cluster.services).flatMap(({ ports = [] }) => ports);
+    expect(published).toHaveLength(12);
+    for (const port of published)
+      expect(port).toMatch(/^(127\.0\.0\.1|\$\{\w+_BIND:-127\.0\.0\.1\}):\$\{(KAFKA|ZOOKEEPER)_[23]_/);
   });
 });

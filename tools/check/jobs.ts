@@ -1,6 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { alertRules } from './promtool.ts';
 import { lockProblems, looseVersions, nestedPackages, readManifests, undeclaredLibraries } from './manifests.ts';
 import { longFiles, traces } from './sources.ts';
 
@@ -8,6 +9,8 @@ export interface Outcome {
   readonly ok: boolean;
   /** What the user has to read when it is not. */
   readonly output: string;
+  /** What the user should know although it is well. */
+  readonly note?: string;
 }
 
 export interface Job {
@@ -46,6 +49,7 @@ export function checks(root: string): Job[] {
     types('tools', 'types of tools'),
     command('dead code', 'knip', ['--no-progress', '--no-config-hints']),
     command('imports', 'depcruise', ['--config', '.dependency-cruiser.cjs', '--output-type', 'err', ...FOLDERS]),
+    alertRules(root),
     { name: 'repository', run: async () => repository(root) },
   ];
 }
