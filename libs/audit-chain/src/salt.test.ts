@@ -1,5 +1,7 @@
+import { createHmac } from 'node:crypto';
+import { assert, property, uint8Array } from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SaltKeys, type SaltedPlace } from './salt.js';
+import { hmacSha256, SaltKeys, type SaltedPlace } from './salt.js';
 
 const KEY = Buffer.from(Array.from({ length: 32 }, (_, i) => i));
 const OLD = Buffer.alloc(32, 9);
@@ -60,5 +62,16 @@ describe('salts', () => {
   it('refuse no key, and one of another length', () => {
     expect(() => new SaltKeys([])).toThrow(RangeError);
     expect(() => new SaltKeys([{ key: Buffer.alloc(31) }])).toThrow(RangeError);
+  });
+});
+
+describe('HMAC-SHA-256', () => {
+  it("is Node's own, for any key and message", () => {
+    const bytes = uint8Array({ maxLength: 200 }).map((array) => Buffer.from(array));
+    assert(
+      property(bytes, bytes, (key, message) =>
+        hmacSha256(key)(message).equals(createHmac('sha256', key).update(message).digest()),
+      ),
+    );
   });
 });

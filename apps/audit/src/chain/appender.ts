@@ -7,7 +7,6 @@ import {
   hashRecord,
   type Break,
   type ChainHead,
-  type HeadRow,
   type SaltKeys,
   type StoredRecord,
 } from '@bongsu/audit-chain';
@@ -20,7 +19,7 @@ import { link } from './link.js';
 import { breaksTotal, headSequence, recordsTotal } from './metrics.js';
 import { FIND_RECORDED, type RecordedRow } from './sql/find-recorded.js';
 import { INSERT_RECORDS, insertRecordsValues } from './sql/insert-records.js';
-import { LOCK_CHAIN, READ_HEAD } from './sql/lock-chain.js';
+import { LOCK_CHAIN, READ_HEAD, type HeadReading } from './sql/lock-chain.js';
 
 /** The most bytes in one insert: a batch of compressed megabytes would otherwise become a statement that no driver can hold. */
 const INSERT_BYTES = 8 * 1024 * 1024;
@@ -56,10 +55,10 @@ export class Appender {
       breaks,
       erasures,
     } = await this.#database.transaction(async (tx) => {
-      const head = await lockHead(tx, topic, partition);
+      const { head, erasing } = await lockHead(tx, topic, partition);
       const isRecorded = await recordedAmong(tx, head, records);
       const linked = link(head, records, { salts: this.#salts, isRecorded });
-      await write(tx, linked.head, await withoutErased(tx, linked.records));
+      await write(tx, linked.head, erasing ? await withoutErased(tx, linked.records) : linked.records);
       const erasures = await rememberErasures(tx, linked.records, this.#logger);
       return { ...linked, erasures };
     });
@@ -83,14 +82,14 @@ export class Appender {
     const [first] = records;
     if (!first) return 0;
     const added = await this.#database.transaction(async (tx) => {
-      const head = await lockHead(tx, first.topic, first.partition);
+      const { head, erasing } = await lockHead(tx, first.topic, first.partition);
       const following = records.filter(({ sequence }) => sequence > head.sequence);
       const [next] = following;
       if (next && (next.sequence !== head.sequence + 1n || !hashRecord(next, head.hash).equals(next.hash)))
         throw new RangeError(
           `${chainName(first.topic, first.partition)} ends at #${head.sequence}, which #${next.sequence} does not follow`,
         );
-      await write(tx, head, await withoutErased(tx, following));
+      await write(tx, head, erasing ? await withoutErased(tx, following) : following);
       await rememberErasures(tx, following, this.#logger);
       return following.length;
     });
@@ -112,11 +111,16 @@ export class Appender {
   }
 }
 
-async function lockHead(tx: Tx, topic: string, partition: number): Promise<ChainHead> {
+/** The chain's head, which is the caller's until the transaction ends, and whether there are erasures to be looked up. */
+async function lockHead(tx: Tx, topic: string, partition: number): Promise<{ head: ChainHead; erasing: boolean }> {
   await tx.query(LOCK_CHAIN, [chainName(topic, partition)]);
   // A statement of its own: one that waits for the lock would see the chain as it was before the wait.
-  const [last] = await tx.query<HeadRow>(READ_HEAD, [topic, partition]);
-  return last ? chainHead(last) : { topic, partition, sequence: 0n, hash: GENESIS, nextOffset: 0n, epoch: 0 };
+  const [last] = await tx.query<HeadReading>(READ_HEAD, [topic, partition]);
+  const head =
+    last && last.topic !== null
+      ? chainHead(last)
+      : { topic, partition, sequence: 0n, hash: GENESIS, nextOffset: 0n, epoch: 0 };
+  return { head, erasing: last?.erasing ?? true };
 }
 
 /** Which of the records with an offset that was passed before are in the chain: the same record, not just the same offset. */

@@ -1,4 +1,4 @@
-import { LAST_RECORD } from '@bongsu/audit-chain';
+import { LAST_RECORD, type HeadRow } from '@bongsu/audit-chain';
 import type { Statement } from '@bongsu/persistence';
 
 const APPENDING = "hashtextextended('audit appending', 0)";
@@ -12,8 +12,18 @@ export const LOCK_CHAIN: Statement = {
   text: `SELECT pg_advisory_xact_lock(hashtextextended('audit chain ' || $1, 0)), pg_advisory_xact_lock_shared(${APPENDING})`,
 };
 
-/** The last record of a chain, to be read with the chain locked. */
-export const READ_HEAD: Statement = { name: 'audit_read_head', text: LAST_RECORD };
+/**
+ * The last record of a chain, to be read with the chain locked, and whether anybody was ever erased: as long as nobody was,
+ * nobody needs to be looked for. One row always, with nulls where the chain has no record yet.
+ */
+export const READ_HEAD: Statement = {
+  name: 'audit_read_head',
+  text: `
+    SELECT head.*, EXISTS (SELECT 1 FROM erasures) AS erasing
+      FROM (SELECT) AS always LEFT JOIN LATERAL (${LAST_RECORD}) AS head ON true`,
+};
+
+export type HeadReading = (HeadRow | { readonly topic: null }) & { readonly erasing: boolean };
 
 /** Resolves when every transaction that was appending at the time of the call has ended. */
 export const AFTER_APPENDING = `SELECT pg_advisory_xact_lock(${APPENDING})`;
