@@ -109,6 +109,17 @@ describe('the erasure of a recipient', () => {
     ]);
   }, 120_000);
 
+  it('counts for what was accepted before it and taken in after it', async () => {
+    await system.service('notification').stop();
+    const id = await system.send({ ...body('lee', '/down'), channels: ['webhook'] });
+    expect((await api('DELETE', '/v1/recipients/lee?erase=true')).status).toBe(202);
+    await system.startService('notification');
+    await expect.poll(statusOf(id), { timeout: 40_000 }).toBe('cancelled');
+    const ledger = async (): Promise<string[]> =>
+      (await placesOf(`lee-${SECRET}`)).filter((place) => !place.includes('outbox'));
+    await expect.poll(ledger, { timeout: 40_000 }).toEqual([]);
+  }, 120_000);
+
   it('is about what was accepted before; what comes after is sent', async () => {
     const id = await system.send({ ...body('kim/1', '/ok'), channels: ['email'] });
     await expect.poll(statusOf(id), { timeout: 15_000 }).toBe('delivered');
