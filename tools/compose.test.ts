@@ -147,6 +147,7 @@ describe('ports', () => {
     ['SMTP_PORT', 1025, 'mail'],
     ['MAIL_PORT', 8025, 'mail'],
     ['PROMETHEUS_PORT', 9090, 'prometheus'],
+    ['GRAFANA_PORT', 3001, 'grafana'],
   ];
   const published = services.flatMap(([name, { ports = [] }]) => ports.map((port) => ({ name, port })));
 
