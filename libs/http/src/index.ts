@@ -1,4 +1,5 @@
 export * from './access/api-key.js';
+export * from './access/asked.js';
 export * from './access/authentication.js';
 export * from './access/refusals.js';
 export * from './access/scope-guard.js';

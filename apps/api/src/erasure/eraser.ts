@@ -1,16 +1,9 @@
 import type { RecipientErased } from '@bongsu/contracts';
-import { registry, type Logger } from '@bongsu/observability';
-import { Erasures, Sweeper } from '@bongsu/persistence';
-import { Counter } from 'prom-client';
+import type { Logger } from '@bongsu/observability';
+import { erasedNotifications, Erasures, Sweeper } from '@bongsu/persistence';
 import type { Database } from '../database/database.js';
 import { ERASE_ATTEMPTS, ERASE_DEAD_LETTERS, ERASE_NOTIFICATIONS, ERASE_TIMELINE } from './sql/erase.js';
 import { FIND_ERASABLE, READ_ERASURE, type ErasureRow } from './sql/find-erasable.js';
-
-const erasedTotal = new Counter({
-  name: 'erased_notifications_total',
-  help: "Notifications whose recipient's data was erased",
-  registers: [registry],
-});
 
 /**
  * Erases recipients from the read model: who they are, what was said to them, what receivers answered. What happened to
@@ -60,7 +53,7 @@ export class Eraser {
       for (const statement of [ERASE_NOTIFICATIONS, ERASE_ATTEMPTS, ERASE_DEAD_LETTERS, ERASE_TIMELINE]) {
         await tx.query(statement, [ids]);
       }
-      erasedTotal.inc(ids.length);
+      erasedNotifications.inc(ids.length);
       this.#logger.info({ notifications: ids.length }, "Recipients' data was erased");
       return ids.length;
     });

@@ -1,16 +1,9 @@
 import type { CancelRequested, RecipientErased } from '@bongsu/contracts';
-import { registry, type Logger } from '@bongsu/observability';
-import { Erasures, query, Sweeper, transaction } from '@bongsu/persistence';
-import { Counter } from 'prom-client';
-import type { DataSource } from 'typeorm';
+import type { Logger } from '@bongsu/observability';
+import { erasedNotifications, Erasures, query, Sweeper, transaction } from '@bongsu/persistence';
+import type { DataSource } from '../database/data-source.js';
 import { BLANK_REQUESTS, IS_ANYTHING_LEFT } from './sql/blank-requests.js';
 import { FIND_PENDING, type PendingRow } from './sql/find-pending.js';
-
-const erasedTotal = new Counter({
-  name: 'erased_notifications_total',
-  help: "Notifications whose recipient's data was erased",
-  registers: [registry],
-});
 
 /** Who asks for the cancellations that an erasure means. */
 const ASKED_BY = 'erasure';
@@ -66,7 +59,7 @@ export class Eraser {
       await engine.cancel(shard, rows.map(cancellation));
     }
     const erased = await query<{ id: string }>(dataSource, BLANK_REQUESTS);
-    erasedTotal.inc(erased.length);
+    erasedNotifications.inc(erased.length);
     if (erased.length > 0) logger.info({ notifications: erased.length }, "Recipients' data was erased");
     const done = pending.length + erased.length;
     if (done === 0) await this.#noteSwept(began);

@@ -1,8 +1,16 @@
 import type { RecipientErased } from '@bongsu/contracts';
+import { registry } from '@bongsu/observability';
+import { Counter } from 'prom-client';
 import type { Tx } from '../transaction.js';
 
 /** How long records about a recipient may still arrive that are older than the erasure: Kafka's retention and a day. Milliseconds. */
 const LATE_MS = 8 * 86_400_000;
+
+export const erasedNotifications = new Counter({
+  name: 'erased_notifications_total',
+  help: "Notifications whose recipient's data was erased",
+  registers: [registry],
+});
 
 /**
  * A service's list of what it was told to erase, for its migration. It is kept for ever: what Kafka delivers again, or late, is
