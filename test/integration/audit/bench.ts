@@ -60,12 +60,18 @@ export class AuditBench {
     const settings = { ...this.settings, ...more };
     const app = await createService(settings, logger, new AbortController().signal);
     this.#services.push(app);
-    await startService(app, { ...settings, PORT: 0 }, logger);
-    const url = (await app.getUrl()).replace('[::1]', '127.0.0.1').replace('0.0.0.0', '127.0.0.1');
     const stop = async (): Promise<void> => {
       this.#services.splice(this.#services.indexOf(app), 1);
       await stopService(app);
     };
+    try {
+      await startService(app, { ...settings, PORT: 0 }, logger);
+    } catch (error) {
+      // What cannot start ends its process; here it would go on reading a store that the test drops.
+      await stop();
+      throw error;
+    }
+    const url = (await app.getUrl()).replace('[::1]', '127.0.0.1').replace('0.0.0.0', '127.0.0.1');
     return { url, app, stop };
   }
 
