@@ -61,7 +61,7 @@ export class AppModule {
 
 const infrastructure = (settings: ApiSettings, logger: Logger): Provider[] => [
   { provide: SETTINGS, useValue: settings },
-  { provide: Database, useFactory: () => new Database(apiDataSource(settings), logger) },
+  { provide: Database, useFactory: () => new Database(apiDataSource(settings), settings.STATUS_RETENTION, logger) },
   { provide: KafkaProducer, useFactory: () => new KafkaProducer({ settings, clientId: 'bongsu-api', logger }) },
   {
     provide: KafkaPositions,

@@ -11,7 +11,9 @@ import {
   secret,
   type Settings,
 } from '@bongsu/config';
-import { API_KEY_PATTERN } from '@bongsu/contracts';
+import { API_KEY_PATTERN, LONGEST_IDEMPOTENCY_WINDOW_MS } from '@bongsu/contracts';
+import { retention } from '@bongsu/persistence';
+import { PROJECTED_TOPICS } from './database/partitions.js';
 
 export const API_SETTINGS = {
   ...KAFKA_SETTINGS,
@@ -27,7 +29,14 @@ export const API_SETTINGS = {
       )('an admin key of tenant default that is always there'),
     ),
   ),
-  IDEMPOTENCY_WINDOW: duration(1_000, 30 * 86_400_000)('for how long an Idempotency-Key stands for its request', '24h'),
+  IDEMPOTENCY_WINDOW: duration(1_000, LONGEST_IDEMPOTENCY_WINDOW_MS)(
+    'for how long an Idempotency-Key stands for its request',
+    '24h',
+  ),
+  STATUS_RETENTION: retention(PROJECTED_TOPICS)(
+    'for how long notifications that have ended can be read; whole weeks are dropped',
+    '90d',
+  ),
   REQUEST_TIMEOUT: duration(100, 70_000)('how long headers, and then a body, may take to arrive', '30s'),
   RATE_LIMIT: integer(0, 1_000_000)('requests per second and API key; 0 for no limit', '0'),
 } as const;

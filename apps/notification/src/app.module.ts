@@ -1,7 +1,13 @@
 import { CHANNELS, GROUPS } from '@bongsu/contracts';
 import { KafkaBatchStrategy, KafkaProducer } from '@bongsu/kafka';
 import type { Logger } from '@bongsu/observability';
-import { StreamClosedError, connectAndMigrate, isInfrastructureError } from '@bongsu/persistence';
+import {
+  Housekeeper,
+  OUTBOX_RETENTION,
+  StreamClosedError,
+  connectAndMigrate,
+  isInfrastructureError,
+} from '@bongsu/persistence';
 import { Module, type DynamicModule } from '@nestjs/common';
 import type { ProviderRegistry } from './channels/provider.js';
 import { createProviders } from './channels/registry.js';
@@ -11,6 +17,7 @@ import { assertNamed } from './dispatch/limits.js';
 import { Engine } from './engine.js';
 import { ErasureController } from './erasure/erasure.controller.js';
 import { Eraser } from './erasure/eraser.js';
+import { ledgerRetention } from './housekeeping/retention.js';
 import { CommandsController } from './intake/commands.controller.js';
 import { RequestsController } from './intake/requests.controller.js';
 import { Redrive } from './redrive/redrive.js';
@@ -89,6 +96,17 @@ export class AppModule {
           inject: [DataSource, Worker],
           useFactory: (dataSource: DataSource, worker: Worker) =>
             new DisabledEndpoints({ dataSource, stream: worker.stream, logger }),
+        },
+        {
+          provide: Housekeeper,
+          inject: [DataSource],
+          useFactory: (dataSource: DataSource) =>
+            new Housekeeper({
+              dataSource,
+              prepare: (now) => preparePartitions(dataSource, now),
+              retentions: [ledgerRetention(settings.LEDGER_RETENTION), OUTBOX_RETENTION],
+              logger,
+            }),
         },
         {
           provide: KafkaBatchStrategy,

@@ -3,12 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { SettingsError, readSettings } from '@bongsu/config';
 import { KafkaBatchStrategy, KafkaProducer } from '@bongsu/kafka';
 import { ManagementServer, NestLogger, createLogger, onFatal, type Logger } from '@bongsu/observability';
-import { outboxPending, transaction } from '@bongsu/persistence';
+import { Housekeeper, outboxPending, transaction } from '@bongsu/persistence';
 import type { INestMicroservice } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { AsyncMicroserviceOptions } from '@nestjs/microservices';
 import { AppModule } from './app.module.js';
-import { DataSource, ping, preparePartitions } from './database/data-source.js';
+import { DataSource, ping } from './database/data-source.js';
 import { dueBacklog, outboxPendingGauge } from './dispatch/metrics.js';
 import { DisabledEndpoints } from './endpoints/disabled-endpoints.js';
 import { Engine } from './engine.js';
@@ -20,7 +20,6 @@ import { NOTIFICATION_SETTINGS, type NotificationSettings } from './settings.js'
 const SHUTDOWN_MS = 9_000;
 /** How long of that calls of providers may take to finish. */
 const IN_FLIGHT_MS = 5_000;
-const HOUSEKEEPING_MS = 3_600_000;
 const ORPHANS_MS = 60_000;
 const GAUGES_MS = 2_000;
 
@@ -59,6 +58,7 @@ async function start(settings: NotificationSettings, logger: Logger): Promise<IN
   app.get(DisabledEndpoints).start();
   app.get(Engine).start();
   app.get(Eraser).start();
+  app.get(Housekeeper).start();
   keepHouse(app, logger);
   await app.listen();
   return app;
@@ -76,7 +76,6 @@ function keepHouse(app: INestMicroservice, logger: Logger): void {
     if (freed > 0) logger.error({ freed }, 'Deliveries were leased to workers that are gone; they are free again');
   });
   every(ORPHANS_MS, 'Looking for what waits in the ledger', () => app.get(Engine).refreshBacklog());
-  every(HOUSEKEEPING_MS, 'Making partitions', () => preparePartitions(dataSource));
   every(GAUGES_MS, 'Measuring the backlog', async () => {
     dueBacklog.set(await app.get(Engine).ledger.countDue());
     outboxPendingGauge.set(await transaction(dataSource, outboxPending));
@@ -100,6 +99,7 @@ function stopOnSignal(
     if (running) {
       await running.get(KafkaBatchStrategy).close();
       await running.get(Eraser).stop();
+      await running.get(Housekeeper).stop();
       await running.get(DisabledEndpoints).stop();
       await running.get(Engine).stop(IN_FLIGHT_MS);
       await running.get(KafkaProducer).close();

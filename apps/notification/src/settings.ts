@@ -8,9 +8,11 @@ import {
   observabilitySettings,
   type Settings,
 } from '@bongsu/config';
+import { retention } from '@bongsu/persistence';
 import { CHANNEL_SETTINGS } from './channels/settings.js';
 import { providerLimits } from './dispatch/limits.js';
 import { retrySchedules } from './dispatch/retry-schedule.js';
+import { REMEMBERED_TOPICS } from './housekeeping/retention.js';
 
 export const NOTIFICATION_SETTINGS = {
   ...KAFKA_SETTINGS,
@@ -34,6 +36,10 @@ export const NOTIFICATION_SETTINGS = {
   READ_AHEAD: integer(1000, 100_000_000)(
     'deliveries of one priority that wait in the ledger because memory is full; above it they stay in Kafka',
     '1000000',
+  ),
+  LEDGER_RETENTION: retention(REMEMBERED_TOPICS)(
+    'for how long the ledger keeps what has ended; whole weeks are dropped',
+    '30d',
   ),
   LEASE_TIME: duration(1000, 600_000)('after how long the work of a process that died is taken over', '10s'),
   CLAIM_INTERVAL: duration(10, 60_000)('how often due retries are looked for', '250ms'),

@@ -1,11 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BongsuError } from '@bongsu/contracts';
 import type { Logger } from '@bongsu/observability';
-import { connectAndMigrate, query, transaction, type Statement, type Tx } from '@bongsu/persistence';
+import {
+  connectAndMigrate,
+  Housekeeper,
+  OUTBOX_RETENTION,
+  query,
+  transaction,
+  type Statement,
+  type Tx,
+} from '@bongsu/persistence';
 import type { DataSource, EntityTarget, ObjectLiteral, Repository } from 'typeorm';
-import { preparePartitions } from './partitions.js';
+import { preparePartitions, statusRetention } from './partitions.js';
 
-const HOUSEKEEPING_MS = 3_600_000;
 /** How long a caller waits for an answer, milliseconds. A server that is stopped takes questions and answers nothing. */
 const PATIENCE_MS = 5_000;
 /** How long a process that has just started counts as not ready while it has not reached the database. */
@@ -21,11 +28,18 @@ export class Database {
   private readonly stopping = new AbortController();
   private readonly whenReady = Promise.withResolvers<void>();
   private ready = false;
-  private housekeeping: NodeJS.Timeout | undefined;
+  private readonly housekeeper: Housekeeper;
 
-  constructor(dataSource: DataSource, logger: Logger) {
+  /** @param statusRetentionMs for how long the read model keeps what has ended, milliseconds */
+  constructor(dataSource: DataSource, statusRetentionMs: number, logger: Logger) {
     this.dataSource = dataSource;
     this.logger = logger;
+    this.housekeeper = new Housekeeper({
+      dataSource,
+      prepare: (now) => transaction(dataSource, (tx) => preparePartitions(tx, now)),
+      retentions: [statusRetention(statusRetentionMs), OUTBOX_RETENTION],
+      logger,
+    });
   }
 
   /** Connects and migrates in the background, for as long as it takes. A migration that fails is tried again: it may be a lock. */
@@ -33,7 +47,7 @@ export class Database {
     for (let delayMs = 500; !this.ready && !this.stopping.signal.aborted; delayMs = Math.min(delayMs * 2, 10_000)) {
       try {
         await connectAndMigrate(this.dataSource, this.logger, this.stopping.signal);
-        await transaction(this.dataSource, preparePartitions);
+        await transaction(this.dataSource, (tx) => preparePartitions(tx, Date.now()));
         this.ready = true;
         this.whenReady.resolve();
       } catch (error) {
@@ -42,11 +56,8 @@ export class Database {
         await sleep(delayMs, undefined, { signal: this.stopping.signal }).catch(() => undefined);
       }
     }
-    this.housekeeping = setInterval(() => {
-      this.transaction(preparePartitions).catch((error: unknown) =>
-        this.logger.warn({ err: error }, 'partitions could not be made; trying again in an hour'),
-      );
-    }, HOUSEKEEPING_MS).unref();
+    // It may have been stopped while the last of the above was under way.
+    if (this.ready && !this.stopping.signal.aborted) this.housekeeper.start();
   }
 
   /** Resolves when the database has been reached for the first time. */
@@ -106,7 +117,7 @@ export class Database {
 
   async stop(): Promise<void> {
     this.stopping.abort();
-    clearInterval(this.housekeeping);
+    await this.housekeeper.stop();
     if (this.dataSource.isInitialized) await this.dataSource.destroy();
   }
 

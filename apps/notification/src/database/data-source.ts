@@ -1,22 +1,12 @@
-import { createDataSource, ensurePartitions, query, transaction, type TimePartitioned } from '@bongsu/persistence';
+import { createDataSource, ensurePartitions, OUTBOX_PARTITIONS, query, transaction } from '@bongsu/persistence';
 import { DataSource } from 'typeorm';
+import { LEDGER_PARTITIONS } from '../housekeeping/retention.js';
 import { Ledger1795219200000 } from './migrations/1795219200000-ledger.js';
 import { Erasures1795306100000 } from './migrations/1795306100000-erasures.js';
 import { Flows1795305600000 } from './migrations/1795305600000-flows.js';
 import { Redrive1795305500000 } from './migrations/1795305500000-redrive.js';
 
 export { DataSource };
-
-const WEEK = 7 * 86_400_000;
-const DAY = 86_400_000;
-
-/** Partitions one week (the ledger) or one day (the outbox) long. */
-const PARTITIONED: readonly TimePartitioned[] = [
-  { table: 'notifications', by: 'id', everyMs: WEEK },
-  { table: 'deliveries', by: 'id', everyMs: WEEK },
-  { table: 'cancellations', by: 'id', everyMs: WEEK },
-  { table: 'outbox', by: 'timestamp', everyMs: DAY },
-];
 
 export const notificationDataSource = (url: string, poolSize: number): DataSource =>
   createDataSource({
@@ -28,10 +18,10 @@ export const notificationDataSource = (url: string, poolSize: number): DataSourc
   });
 
 /** Makes sure that the partitions of now and of the next days are there; to be called at start and every few hours. */
-export async function preparePartitions(dataSource: DataSource): Promise<void> {
-  for (const table of PARTITIONED) {
+export async function preparePartitions(dataSource: DataSource, now = Date.now()): Promise<void> {
+  for (const table of [...LEDGER_PARTITIONS, OUTBOX_PARTITIONS]) {
     // The one before too: an id derived from an Idempotency-Key carries the start of its window.
-    await transaction(dataSource, (tx) => ensurePartitions(tx, table, Date.now() - table.everyMs, 3));
+    await transaction(dataSource, (tx) => ensurePartitions(tx, table, now - table.everyMs, 3));
   }
 }
 

@@ -7,6 +7,7 @@ import {
 } from '@bongsu/contracts';
 import { Outbox, StreamClosedError, query, transaction, type Tx } from '@bongsu/persistence';
 import type { DataSource } from 'typeorm';
+import { expireGone, findGone } from '../housekeeping/gone-weeks.js';
 import { priorityNumber, toLeased, type ClaimedRow, type LeasedDelivery } from './delivery.js';
 import type { Shards } from './shards.js';
 import { BACKLOG, EMPTY_BACKLOG, LEASE_BACKLOG } from './sql/backlog.js';
@@ -91,14 +92,16 @@ export class Ledger {
     const flows = deliveries.map((delivery) => (mayStart(delivery) ? (admit(delivery) ?? null) : null));
     return transaction(this.#dataSource, async (tx) => {
       await this.#shards.assertOwned(tx, shard);
+      const gone = await expireGone(tx, this.#worker.stream, deliveries, Date.now());
+      const known = batch.filter(({ request }) => !gone.has(request.id));
       if (ordered.length > 0) await tx.query(LOCK_ORDERED, [ordered.map(({ key }) => key)]);
       const born = await tx.query<{ id: string; cancelled: boolean }>(INSERT_ACCEPTED, [
-        batch.map(({ request }) => request.id),
-        batch.map(({ request }) => request.tenant),
-        batch.map(({ request }) => request.recipient.id),
-        batch.map(({ key }) => key),
-        batch.map(({ request }) => request.acceptedAt),
-        batch.map(({ bytes }) => bytes),
+        known.map(({ request }) => request.id),
+        known.map(({ request }) => request.tenant),
+        known.map(({ request }) => request.recipient.id),
+        known.map(({ key }) => key),
+        known.map(({ request }) => request.acceptedAt),
+        known.map(({ bytes }) => bytes),
         deliveries.map(({ id }) => id),
         deliveries.map(({ notificationId }) => notificationId),
         deliveries.map(({ priority }) => priorityNumber(priority)),
@@ -210,7 +213,12 @@ export class Ledger {
     const ids = cancellations.map(({ notificationId }) => notificationId);
     return transaction(this.#dataSource, async (tx) => {
       await this.#shards.assertOwned(tx, shard);
-      await tx.query(REMEMBER_CANCELLATION, [ids, cancellations.map(({ requestedAt }) => requestedAt)]);
+      const gone = await findGone(tx, ids, Date.now());
+      const known = cancellations.filter(({ notificationId }) => !gone.has(notificationId));
+      await tx.query(REMEMBER_CANCELLATION, [
+        known.map(({ notificationId }) => notificationId),
+        known.map(({ requestedAt }) => requestedAt),
+      ]);
       const keys = await tx.query<{ key: string }>(ORDERED_KEYS, [ids]);
       if (keys.length > 0) await tx.query(LOCK_ORDERED, [keys.map(({ key }) => key)]);
       const ended = (await tx.query<ClaimedRow>(END_CANCELLED, [ids])).map(toLeased);

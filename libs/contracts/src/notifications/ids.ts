@@ -13,6 +13,12 @@ export const newNotificationId = (): string => v7();
 export const newEventId = (): string => v7();
 
 /**
+ * The longest window of an Idempotency-Key, milliseconds. A derived id is as much older than its notification as the window
+ * is long, so what remembers ids must remember them this much longer than Kafka keeps the records.
+ */
+export const LONGEST_IDEMPOTENCY_WINDOW_MS = 7 * 86_400_000;
+
+/**
  * The id of a notification sent with an Idempotency-Key: the same (tenant, key) within the same window gives the same id,
  * on any replica and without a database, so that everything downstream dedupes by primary key.
  * @param windowMs length of the idempotency window in milliseconds; `now` in milliseconds since 1970.
