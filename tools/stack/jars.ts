@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const POM = join(import.meta.dirname, 'pom.xml');
+const TOOLS_POM = join(import.meta.dirname, '..', 'kafka', 'pom.xml');
 
 export interface Jars {
   /** The folder that holds every jar of Kafka, ZooKeeper and their dependencies. */
@@ -23,31 +24,44 @@ export interface Jars {
  * @throws with Maven's own words when they cannot be fetched
  */
 export async function resolveJars(report: (line: string) => void = () => undefined): Promise<Jars> {
-  const name = await cacheName();
-  let directory = await findCached(name);
-  if (directory === undefined) {
-    report('fetching Kafka and ZooKeeper with Maven (the first time only)');
-    const cache = await writableCache();
-    directory = join(cache, name);
-    await fetchInto(directory, cache);
-  }
+  const directory = await resolve(POM, 'kafka', () =>
+    report('fetching Kafka and ZooKeeper with Maven (the first time only)'),
+  );
   const agent = (await readdir(directory)).find((name) => name.startsWith('jmx_prometheus_javaagent'));
   if (!agent) throw new Error(`${directory} is incomplete: delete it and start again`);
   return { directory, classpath: join(directory, '*'), agent: join(directory, agent) };
 }
 
+/** The same for Kafka's command-line tools; gives the class path. */
+export async function resolveToolJars(report: (line: string) => void): Promise<string> {
+  const directory = await resolve(TOOLS_POM, 'kafka-tools', () =>
+    report("fetching Kafka's tools with Maven (the first time only)"),
+  );
+  return join(directory, '*');
+}
+
+async function resolve(pom: string, kind: string, onFetch: () => void): Promise<string> {
+  const name = await cacheName(pom, kind);
+  const found = await findCached(name);
+  if (found !== undefined) return found;
+  onFetch();
+  const cache = await writableCache();
+  await fetchInto(join(cache, name), cache, pom);
+  return join(cache, name);
+}
+
 /** Whether the jars are there already, so that Maven is not needed. */
 export async function jarsAreCached(): Promise<boolean> {
-  return (await findCached(await cacheName())) !== undefined;
+  return (await findCached(await cacheName(POM, 'kafka'))) !== undefined;
 }
 
 /** Fetched aside and renamed when complete: an interrupted download, or two at the same time, leaves nothing half done. */
-async function fetchInto(directory: string, cache: string): Promise<void> {
+async function fetchInto(directory: string, cache: string, pom: string): Promise<void> {
   const aside = await mkdtemp(join(cache, 'fetching-'));
   try {
     await promisify(execFile)(
       'mvn',
-      ['-B', '-q', '-f', POM, 'dependency:copy-dependencies', '-DincludeScope=runtime', `-DoutputDirectory=${aside}`],
+      ['-B', '-q', '-f', pom, 'dependency:copy-dependencies', '-DincludeScope=runtime', `-DoutputDirectory=${aside}`],
       { maxBuffer: 64 << 20 },
     );
     // mkdtemp made it for this user alone.
@@ -60,7 +74,7 @@ async function fetchInto(directory: string, cache: string): Promise<void> {
       cause instanceof Error && 'stdout' in cause
         ? String(cause.stdout).trim().split('\n').slice(0, 12).join('\n')
         : '';
-    throw new Error(`Maven could not fetch Kafka and ZooKeeper\n${output}`, { cause });
+    throw new Error(`Maven could not fetch Kafka\n${output}`, { cause });
   } finally {
     await rm(aside, { recursive: true, force: true });
   }
@@ -69,11 +83,11 @@ async function fetchInto(directory: string, cache: string): Promise<void> {
 /** Beside the packages of this checkout, or, where that cannot be written to, in the user's cache. */
 const CACHES = [join(ROOT, 'node_modules', '.cache', 'bongsu'), join(homedir(), '.cache', 'bongsu')];
 
-async function cacheName(): Promise<string> {
+async function cacheName(pom: string, kind: string): Promise<string> {
   const hash = createHash('sha256')
-    .update(await readFile(POM))
+    .update(await readFile(pom))
     .digest('hex');
-  return `kafka-${hash.slice(0, 12)}`;
+  return `${kind}-${hash.slice(0, 12)}`;
 }
 
 async function findCached(name: string): Promise<string | undefined> {
