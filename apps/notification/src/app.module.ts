@@ -1,4 +1,4 @@
-import { CHANNELS, GROUPS } from '@bongsu/contracts';
+import { CHANNELS, GROUPS, TOPICS } from '@bongsu/contracts';
 import { KafkaBatchStrategy, KafkaProducer } from '@bongsu/kafka';
 import type { Logger } from '@bongsu/observability';
 import {
@@ -149,6 +149,9 @@ function intake(
     closeTimeoutMs: 2_000,
     onAssigned: (partitions) => engine.assign([...new Set([...partitions.values()].flat())]),
   });
-  engine.whenFull((_lane, full) => (full ? strategy.pause() : strategy.resume()));
+  engine.whenFull((lane, full) => {
+    if (full) strategy.pause(TOPICS.requests[lane]);
+    else strategy.resume(TOPICS.requests[lane]);
+  });
   return strategy;
 }

@@ -3,7 +3,7 @@ import { OnBatch, type EventBatch } from '@bongsu/kafka';
 import { Controller } from '@nestjs/common';
 import { Engine } from '../engine.js';
 
-/** Accepted notifications, from the three lanes, into the ledger. */
+/** Accepted notifications, from the three lanes, into the ledger: the backlog of one lane does not hold up another. */
 @Controller()
 export class RequestsController {
   readonly #engine: Engine;
@@ -12,17 +12,17 @@ export class RequestsController {
     this.#engine = engine;
   }
 
-  @OnBatch(TOPICS.requests.urgent)
+  @OnBatch(TOPICS.requests.urgent, { sideBySide: 4 })
   urgent(batch: EventBatch<NotificationRequested>): Promise<void> {
     return this.#takeIn(batch);
   }
 
-  @OnBatch(TOPICS.requests.normal)
+  @OnBatch(TOPICS.requests.normal, { sideBySide: 2 })
   normal(batch: EventBatch<NotificationRequested>): Promise<void> {
     return this.#takeIn(batch);
   }
 
-  @OnBatch(TOPICS.requests.bulk)
+  @OnBatch(TOPICS.requests.bulk, { sideBySide: 1 })
   bulk(batch: EventBatch<NotificationRequested>): Promise<void> {
     return this.#takeIn(batch);
   }

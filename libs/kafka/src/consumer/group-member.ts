@@ -2,9 +2,11 @@ import type { Logger } from '@bongsu/observability';
 import type { Consumer, ConsumerRunConfig, EachBatchPayload, LogEntry } from 'kafkajs';
 import { backoffMs, sleep, within } from '../cluster/backoff.js';
 import { KafkaConnection, RIDE_OUT, type KafkaSettings } from '../cluster/connection.js';
-import { consumerCrashes, consumerOffsetResets, consumerRebalances } from '../metrics.js';
+import { consumerCrashes, consumerRebalances } from '../metrics.js';
 import { InfrastructureFailure, Stopped } from './batch-processor.js';
+import { Background, type SideBySide } from './background.js';
 import { coPartitionAssigner } from './co-partition.js';
+import { sayLostRecords } from './lost-records.js';
 import { Membership, type Generation } from './membership.js';
 import { PartitionPauses, type TopicPartition } from './partition-pauses.js';
 
@@ -14,8 +16,9 @@ const WATCH_EVERY_MS = 1_000;
 /** How much longer than Kafka itself a member waits before it takes its client for stuck, milliseconds. */
 const STUCK_AFTER_MS = 10_000;
 /** An idle fetch answers after this time: it bounds how long a rebalance, a resume and a shutdown wait. */
-const MAX_WAIT_MS = 500;
-const OUT_OF_RANGE = 'Offset out of range, resetting to default offset';
+const MAX_WAIT_MS = 200;
+/** Fewer records than this are handled at once, in the fetch loop: they are done before anybody has to wait. */
+const BACKGROUND_FROM = 100;
 
 export interface GroupMemberOptions {
   readonly settings: KafkaSettings;
@@ -30,6 +33,8 @@ export interface GroupMemberOptions {
   readonly heartbeatIntervalMs: number;
   readonly rebalanceTimeoutMs: number;
   readonly partitionsConcurrently: number;
+  /** Topics of which many records are handled beside the fetch loop. */
+  readonly sideBySide: SideBySide;
   /** Handles a fetched batch in chunks; calls `done` after each. Throws InfrastructureFailure or Stopped. */
   readonly process: (fetched: Fetched) => Promise<void>;
   readonly onAssigned: (partitions: readonly TopicPartition[]) => void | Promise<void>;
@@ -64,11 +69,13 @@ export class GroupMember {
   #outSince = performance.now();
   /** Batches that are being handled, with when that began. */
   readonly #handling = new Map<object, number>();
+  readonly #background: Background;
 
   constructor(options: GroupMemberOptions) {
     this.#options = options;
     this.#membership = new Membership(options.sessionTimeoutMs, options.heartbeatIntervalMs);
     this.pauses = new PartitionPauses(() => this.#link.consumer);
+    this.#background = new Background(options.sideBySide);
     this.#link = this.#connect();
     this.#watch = setInterval(() => this.#renewWhenStuck(), WATCH_EVERY_MS);
     this.#watch.unref();
@@ -100,8 +107,10 @@ export class GroupMember {
     clearInterval(this.#watch);
     this.#membership.stop();
     const { consumer, connection } = this.#link;
+    const started = performance.now();
+    await within(timeoutMs, this.#background.allIdle());
     const left = await within(
-      timeoutMs,
+      Math.max(timeoutMs - (performance.now() - started), 500),
       consumer.disconnect().then(
         () => true,
         () => true,
@@ -142,25 +151,40 @@ export class GroupMember {
     if (!generation) return;
     const mayGoOn = (): boolean =>
       this.#membership.mayBegin(generation) && !this.pauses.isPaused(at) && payload.isRunning() && !payload.isStale();
+    const work = (): Promise<void> => this.#handle(generation, payload, mayGoOn);
+    if (this.#background.takes(at.topic) && payload.batch.messages.length >= BACKGROUND_FROM) {
+      this.pauses.hold(at);
+      this.#background.run(at, async () => {
+        await work();
+        // Of the next generation it is held by nobody, or by a batch of its own, which waits for this one.
+        if (this.#membership.current === generation) this.pauses.letGo(at);
+      });
+      return;
+    }
     await this.#membership.during(
       generation,
       () => payload.heartbeat(),
       async () => {
-        await generation.ready;
-        if (!mayGoOn()) return;
-        const handling = {};
-        this.#handling.set(handling, performance.now());
-        try {
-          const { batch } = payload;
-          const done = async (offset: bigint): Promise<void> => this.#done(generation, payload, offset);
-          await this.#options.process({ batch, signal: generation.signal, mayGoOn, done });
-        } catch (error) {
-          this.#afterFailure(at, error);
-        } finally {
-          this.#handling.delete(handling);
-        }
+        await this.#background.idle(at);
+        await work();
       },
     );
+  }
+
+  async #handle(generation: Generation, payload: EachBatchPayload, mayGoOn: () => boolean): Promise<void> {
+    const { batch } = payload;
+    await generation.ready;
+    if (!mayGoOn()) return;
+    const handling = {};
+    this.#handling.set(handling, performance.now());
+    try {
+      const done = async (offset: bigint): Promise<void> => this.#done(generation, payload, offset);
+      await this.#options.process({ batch, signal: generation.signal, mayGoOn, done });
+    } catch (error) {
+      this.#afterFailure({ topic: batch.topic, partition: batch.partition }, error);
+    } finally {
+      this.#handling.delete(handling);
+    }
   }
 
   #afterFailure(at: TopicPartition, error: unknown): void {
@@ -193,7 +217,7 @@ export class GroupMember {
 
   #connect(): Link {
     const { settings, clientId, logger, groupId, coPartition } = this.#options;
-    const onLogEntry = (entry: LogEntry): void => this.#watchLog(entry);
+    const onLogEntry = (entry: LogEntry): void => sayLostRecords(entry, groupId, logger);
     const connection = new KafkaConnection({ settings, clientId, logger, retry: RIDE_OUT, onLogEntry });
     const consumer = connection.kafka.consumer({
       groupId,
@@ -280,16 +304,5 @@ export class GroupMember {
     } catch (error) {
       this.#options.logger.error({ err: error }, 'onRevoked failed');
     }
-  }
-
-  /** There is no event for this one, only a line in the log; a test on the real broker makes sure that it is still so. */
-  #watchLog(entry: LogEntry): void {
-    if (entry.log.message !== OUT_OF_RANGE) return;
-    const { topic, partition } = entry.log as unknown as TopicPartition;
-    consumerOffsetResets.inc({ topic, group: this.#options.groupId });
-    this.#options.logger.error(
-      { topic, partition, group: this.#options.groupId },
-      'RECORDS WERE LOST TO THIS GROUP: retention has deleted what it had not read yet; it goes on with the oldest record left',
-    );
   }
 }

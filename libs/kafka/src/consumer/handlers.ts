@@ -5,6 +5,7 @@ import type { BatchHandlerExtras } from './on-batch.js';
 export interface TopicHandler {
   readonly topic: TopicDeclaration;
   readonly as: Reader['as'];
+  readonly sideBySide: number | undefined;
   readonly handler: MessageHandler;
 }
 
@@ -31,7 +32,7 @@ export function handlersOf(
       if (!batch) problems.push(`${topic.name} has a handler without @OnBatch`);
       else if (batch.as !== reader.as)
         problems.push(`${topic.name} is declared to be read as ${reader.as}, its handler takes ${batch.as}`);
-      found.push({ topic, as: reader.as, handler });
+      found.push({ topic, as: reader.as, sideBySide: batch?.sideBySide, handler });
     }
   }
   const known = new Set(topics.map((topic) => topic.name));

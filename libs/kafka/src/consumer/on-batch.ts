@@ -5,7 +5,11 @@ import { throwError, type Observable } from 'rxjs';
 
 /** What `@OnBatch` leaves at a handler for the transport strategy. */
 export interface BatchHandlerExtras {
-  readonly batch: { readonly topic: TopicDeclaration; readonly as: Reader['as'] };
+  readonly batch: {
+    readonly topic: TopicDeclaration;
+    readonly as: Reader['as'];
+    readonly sideBySide: number | undefined;
+  };
 }
 
 /**
@@ -22,13 +26,22 @@ class PassErrorsOn implements RpcExceptionFilter {
 
 const passesErrorsOn = new WeakSet<object>();
 
+export interface OnBatchOptions {
+  readonly as?: Reader['as'];
+  /**
+   * A backlog of this topic must not hold up the group's other topics: so many of its partitions at most are handled at
+   * the same time, beside the fetch loop. Left out: its batches are handled before anything else is fetched.
+   */
+  readonly sideBySide?: number;
+}
+
 /**
  * Makes a controller's method the handler of a topic in this service's group. It gets an `EventBatch`, or a `RawBatch` with
  * `{ as: 'bytes' }`, and returns nothing or the records that it rejects (see `BatchOutcome`). Pipes, guards, interceptors
  * and filters apply as to any other handler.
  */
-export function OnBatch(topic: TopicDeclaration, options: { as?: Reader['as'] } = {}): MethodDecorator {
-  const extras: BatchHandlerExtras = { batch: { topic, as: options.as ?? 'events' } };
+export function OnBatch(topic: TopicDeclaration, options: OnBatchOptions = {}): MethodDecorator {
+  const extras: BatchHandlerExtras = { batch: { topic, as: options.as ?? 'events', sideBySide: options.sideBySide } };
   // oxlint-disable-next-line typescript/no-unnecessary-type-arguments -- it chooses among EventPattern's overloads
   const pattern = EventPattern<string>(topic.name, Transport.KAFKA, extras);
   return (target, key, descriptor) => {

@@ -16,22 +16,46 @@ const MAX_MS = 10_000;
 const keyOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`;
 
 /**
- * Which partitions are not fetched at the moment: all of them (back-pressure), or single ones that wait after a failure.
- * Resuming all leaves those that wait alone, and the other way round. Heartbeats go on in either case.
+ * Which partitions are not fetched at the moment: all of them or those of a topic (back-pressure), single ones that wait
+ * after a failure, and those of which a batch is handled beside the fetch loop. Ending one pause leaves the others alone.
+ * Heartbeats go on in any case.
  */
 export class PartitionPauses {
   readonly #consumer: () => Pausable | undefined;
   readonly #waiting = new Map<string, { at: TopicPartition; timer: NodeJS.Timeout }>();
   readonly #attempts = new Map<string, number>();
   #assigned: readonly TopicPartition[] = [];
+  readonly #topics = new Set<string>();
+  readonly #held = new Set<string>();
   #all = false;
 
   constructor(consumer: () => Pausable | undefined) {
     this.#consumer = consumer;
   }
 
+  /** Whether its records are to be left alone. One that is only held is at work. */
   isPaused(at: TopicPartition): boolean {
-    return this.#all || this.#waiting.has(keyOf(at));
+    return this.#all || this.#topics.has(at.topic) || this.#waiting.has(keyOf(at));
+  }
+
+  pauseTopic(topic: string): void {
+    this.#topics.add(topic);
+    this.#apply();
+  }
+
+  resumeTopic(topic: string): void {
+    this.#topics.delete(topic);
+    this.#apply();
+  }
+
+  /** Fetches nothing more of a partition until `letGo`: what was fetched is being handled. */
+  hold(at: TopicPartition): void {
+    this.#held.add(keyOf(at));
+    this.#apply();
+  }
+
+  letGo(at: TopicPartition): void {
+    if (this.#held.delete(keyOf(at))) this.#apply();
   }
 
   pauseAll(): void {
@@ -69,6 +93,7 @@ export class PartitionPauses {
     for (const { timer } of this.#waiting.values()) clearTimeout(timer);
     this.#waiting.clear();
     this.#attempts.clear();
+    this.#held.clear();
     this.#assigned = assigned;
     this.#apply();
   }
@@ -76,10 +101,11 @@ export class PartitionPauses {
   #apply(): void {
     const consumer = this.#consumer();
     if (!consumer || this.#assigned.length === 0) return;
-    const [paused, active] = [true, false].map((is) => this.#assigned.filter((at) => this.isPaused(at) === is));
+    const isResting = (at: TopicPartition): boolean => this.isPaused(at) || this.#held.has(keyOf(at));
+    const [paused, active] = [this.#assigned.filter(isResting), this.#assigned.filter((at) => !isResting(at))];
     try {
-      if (paused!.length > 0) consumer.pause(byTopic(paused!));
-      if (active!.length > 0) consumer.resume(byTopic(active!));
+      if (paused.length > 0) consumer.pause(byTopic(paused));
+      if (active.length > 0) consumer.resume(byTopic(active));
     } catch {
       // The consumer is between two runs; it is applied again when it has its partitions.
     }

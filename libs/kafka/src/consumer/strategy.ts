@@ -74,6 +74,7 @@ export class KafkaBatchStrategy extends Server implements CustomTransportStrateg
   readonly #processors = new Map<string, { processor: BatchProcessor; topic: TopicDeclaration }>();
   #member: GroupMember | undefined;
   #lag: LagReporter | undefined;
+  readonly #pausedTopics = new Set<TopicDeclaration>();
   #paused = false;
 
   constructor(options: KafkaBatchStrategyOptions) {
@@ -105,15 +106,25 @@ export class KafkaBatchStrategy extends Server implements CustomTransportStrateg
     this.#lag?.stop();
   }
 
-  /** Back-pressure: fetches nothing until `resume`. A handler that runs goes on; what follows it waits. */
-  pause(): void {
-    this.#paused = true;
-    this.#member?.pauses.pauseAll();
+  /** Back-pressure: fetches nothing of the topic, or of any, until `resume`. A handler that runs goes on; what follows waits. */
+  pause(topic?: TopicDeclaration): void {
+    if (topic) {
+      this.#pausedTopics.add(topic);
+      this.#member?.pauses.pauseTopic(this.#prefix + topic.name);
+    } else {
+      this.#paused = true;
+      this.#member?.pauses.pauseAll();
+    }
   }
 
-  resume(): void {
-    this.#paused = false;
-    this.#member?.pauses.resumeAll();
+  resume(topic?: TopicDeclaration): void {
+    if (topic) {
+      this.#pausedTopics.delete(topic);
+      this.#member?.pauses.resumeTopic(this.#prefix + topic.name);
+    } else {
+      this.#paused = false;
+      this.#member?.pauses.resumeAll();
+    }
   }
 
   /** For readiness: throws, with the reason, unless this process is a member that takes part in its group. */
@@ -142,6 +153,7 @@ export class KafkaBatchStrategy extends Server implements CustomTransportStrateg
   #join(handlers: readonly TopicHandler[]): GroupMember {
     const { settings, group, logger, producer, clientId = `bongsu-${this.#options.group}` } = this.#options;
     const deadLetters = new DeadLetterWriter(producer, group);
+    const sideBySide = new Map(handlers.map((each) => [this.#prefix + each.topic.name, each.sideBySide]));
     for (const { topic, as, handler } of handlers) {
       const topicName = this.#prefix + topic.name;
       const handle = (batch: EventBatch | RawBatch): Promise<BatchOutcome> => this.#handle(handler, batch);
@@ -169,12 +181,14 @@ export class KafkaBatchStrategy extends Server implements CustomTransportStrateg
       heartbeatIntervalMs: this.#options.heartbeatIntervalMs ?? 3_000,
       rebalanceTimeoutMs: this.#options.rebalanceTimeoutMs ?? 30_000,
       partitionsConcurrently: this.#options.partitionsConcurrently ?? 4,
+      sideBySide: (topicName) => sideBySide.get(topicName),
       process: (fetched) => this.#process(fetched),
       onAssigned: (partitions) => this.#assigned(partitions),
       onRevoked: () => this.#revoked(),
       onCrash: (error) => this.#crashed(error),
     });
     if (this.#paused) member.pauses.pauseAll();
+    for (const topic of this.#pausedTopics) member.pauses.pauseTopic(this.#prefix + topic.name);
     this.#member = member;
     this.#lag = new LagReporter({
       settings,
