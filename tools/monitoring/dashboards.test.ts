@@ -58,3 +58,17 @@ it('dashboards have names of their own, and the data source that is provisioned'
   };
   expect(datasources).toMatchObject([{ uid: 'prometheus', url: 'http://prometheus:9090' }]);
 });
+
+it('the JMX exporter shows what dashboards, alerts and the readiness check use, and no more', () => {
+  const used = [
+    ...globSync('infra/{grafana/dashboards,prometheus/rules}/*', { cwd: root }),
+    'infra/compose/kafka-ready',
+  ].map(read);
+  const rules = globSync('infra/jmx/*.yml', { cwd: root }).flatMap(
+    (file) => (parse(read(file)) as { rules: { name: string }[] }).rules,
+  );
+  const unused = rules
+    .map(({ name }) => new RegExp(`\\b${name.toLowerCase().replaceAll(/\$\d/g, '\\w+')}\\b`))
+    .filter((name) => !used.some((text) => name.test(text)));
+  expect(unused).toEqual([]);
+});

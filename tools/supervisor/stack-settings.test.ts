@@ -57,7 +57,7 @@ describe('the local stack', () => {
 
 describe('a cluster', () => {
   it('has three brokers and three ZooKeepers, each with ports of its own', () => {
-    const { settings, problems } = readStackSettings({ BONGSU_HOME: '/home/x' }, { brokers: 3 });
+    const { settings, problems } = readStackSettings({ BONGSU_HOME: '/data/bongsu' }, { brokers: 3 });
     expect(problems).toEqual([]);
     expect(settings.brokers).toEqual([
       { id: 1, external: 9092, internal: 19092, docker: 29092, metrics: 1234 },
@@ -73,11 +73,11 @@ describe('a cluster', () => {
   });
 
   it('keeps its data apart from those of a single broker, and the keys with them', () => {
-    const { settings } = readStackSettings({ BONGSU_HOME: '/home/x' }, { brokers: 3 });
-    expect(settings).toMatchObject({ home: '/home/x/cluster', keysHome: '/home/x' });
-    expect(readStackSettings({ BONGSU_HOME: '/home/x' }).settings).toMatchObject({
-      home: '/home/x',
-      keysHome: '/home/x',
+    const { settings } = readStackSettings({ BONGSU_HOME: '/data/bongsu' }, { brokers: 3 });
+    expect(settings).toMatchObject({ home: '/data/bongsu/cluster', keysHome: '/data/bongsu' });
+    expect(readStackSettings({ BONGSU_HOME: '/data/bongsu' }).settings).toMatchObject({
+      home: '/data/bongsu',
+      keysHome: '/data/bongsu',
     });
   });
 
