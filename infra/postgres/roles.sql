@@ -52,5 +52,8 @@ BEGIN
   IF to_regclass('audit.records') IS NOT NULL THEN
     GRANT SELECT, UPDATE (payload, salt, tenant, recipient) ON audit.records TO bongsu_audit_eraser;
   END IF;
+  IF to_regclass('audit.erasures') IS NOT NULL THEN
+    GRANT SELECT ON audit.erasures TO bongsu_audit_eraser;
+  END IF;
 END
 $$;

@@ -14,6 +14,8 @@ import {
 
 /** How long records about a recipient may still come that are older than the erasure: Kafka's retention and a day. Milliseconds. */
 const LATE_MS = 8 * 86_400_000;
+/** How often what came in another order is looked for, milliseconds. */
+const LATER_EVERY_MS = 600_000;
 
 const erasedTotal = new Counter({
   name: 'audit_erased_records_total',
@@ -30,6 +32,7 @@ export class Eraser {
   readonly #logger: Logger;
   readonly #sweeper: Sweeper;
   readonly #now: () => number;
+  #lookedForLater = -Infinity;
 
   constructor(database: Database, logger: Logger, now: () => number = Date.now) {
     this.#database = database;
@@ -51,39 +54,48 @@ export class Eraser {
     await this.#sweeper.stop();
   }
 
-  /** Erases all that there is to erase; gives the number of records. */
+  /** Erases what there is to erase; gives the number of records and erasures, 0 when nothing was left. */
   async sweep(): Promise<number> {
-    const open = await this.#database.query<OpenErasure>(OPEN_ERASURES, [this.#now() - LATE_MS]);
+    const open = await this.#database.query<OpenErasure>(OPEN_ERASURES);
     // Whoever is appending right now may have begun before the list said so: their records are waited for.
-    if (open.some(({ done }) => !done)) await this.#database.query(AFTER_APPENDING);
-    let sum = 0;
-    for (const erasure of open) {
-      const count = await this.#erase(erasure);
-      if (count > 0) this.#logger.info({ erasureId: erasure.id, records: count }, "A recipient's payloads were erased");
-      if (!erasure.done) await this.#database.query(NOTE_DONE, [erasure.id, count]);
-      sum += count;
+    if (open.length > 0) await this.#database.query(AFTER_APPENDING);
+    for (const { id, tenant, recipient, requested_ms } of open) {
+      const count = await this.#erase(ERASE_BY_RECIPIENT, [tenant, recipient, requested_ms], tenant);
+      await this.#database.query(NOTE_DONE, [id, count]);
+      this.#logger.info({ erasureId: id, records: count }, "A recipient's payloads were erased");
     }
-    return sum;
+    return open.length + (await this.#eraseLater(open.length > 0));
   }
 
-  async #erase({ tenant, recipient, requested_ms }: OpenErasure): Promise<number> {
+  /** What came in another order is looked for when something new was erased, and from time to time. */
+  async #eraseLater(anew: boolean): Promise<number> {
+    const now = this.#now();
+    if (!anew && now - this.#lookedForLater < LATER_EVERY_MS) return 0;
+    this.#lookedForLater = now;
+    return await this.#erase(ERASE_LATER, [now - LATE_MS]);
+  }
+
+  /** @param tenant whose notifications' other records (facts, commands) go with what is found */
+  async #erase(statement: string, values: readonly unknown[], tenant?: string): Promise<number> {
     let sum = 0;
-    for (const statement of [ERASE_BY_RECIPIENT, ERASE_LATER]) {
-      for (let count = -1; count !== 0; sum += count) {
-        count = await this.#database.eraserTransaction((tx) =>
-          erasePiece(tx, statement, [tenant, recipient, requested_ms]),
-        );
-        erasedTotal.inc(count);
-      }
+    for (let count = -1; count !== 0;) {
+      count = await this.#database.eraserTransaction((tx) => erasePiece(tx, statement, values, tenant));
+      erasedTotal.inc(count);
+      sum += count;
     }
     return sum;
   }
 }
 
-async function erasePiece(tx: Tx, statement: string, values: readonly [string, string, string]): Promise<number> {
+async function erasePiece(
+  tx: Tx,
+  statement: string,
+  values: readonly unknown[],
+  tenant: string | undefined,
+): Promise<number> {
   const erased = await tx.query<{ subject: string | null }>(statement, values);
   const subjects = [...new Set(erased.flatMap(({ subject }) => subject ?? []))];
-  if (subjects.length === 0) return erased.length;
-  const further = await tx.query(ERASE_BY_SUBJECT, [values[0], subjects]);
+  if (subjects.length === 0 || tenant === undefined) return erased.length;
+  const further = await tx.query(ERASE_BY_SUBJECT, [tenant, subjects]);
   return erased.length + further.length;
 }

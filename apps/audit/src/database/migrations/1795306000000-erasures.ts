@@ -29,6 +29,7 @@ export class Erasures1795306000000 implements MigrationInterface {
         -- The tenant of a record whose key does not say it too is only known by its payload, and goes with it.
         IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'bongsu_audit_eraser') THEN
           GRANT UPDATE (tenant) ON records TO bongsu_audit_eraser;
+          GRANT SELECT ON erasures TO bongsu_audit_eraser;
         END IF;
       END
       $$;

@@ -32,28 +32,31 @@ export const ERASE_BY_SUBJECT = `
     SELECT ${PLACE} FROM records r WHERE r.tenant = $1 AND r.subject = ANY ($2) AND ${MAY_GO}
   ) ${ERASE}`;
 
-/** What is about a recipient and younger ($3), of notifications of which something was erased already. */
+/**
+ * What is about erased recipients and younger than their erasure, of notifications of which something was erased already: a
+ * fact that came before the request that it is about. Of young erasures ($1, milliseconds since 1970) all at once, as there
+ * may be many; nothing that is older than them is looked at.
+ */
 export const ERASE_LATER = `
   WITH found AS (
-    SELECT ${PLACE} FROM records r
-     WHERE r.tenant = $1 AND r.recipient = $2 AND r.timestamp_ms > $3 AND ${MAY_GO}
+    SELECT ${PLACE} FROM erasures e
+      JOIN records r ON r.tenant = e.tenant AND r.recipient = e.recipient AND r.timestamp_ms > e.requested_ms
+     WHERE e.requested_ms > $1 AND r.timestamp_ms > $1 AND ${MAY_GO}
        AND EXISTS (SELECT 1 FROM records x WHERE x.subject = r.subject AND x.salt IS NULL AND x.kind = 'record')
      LIMIT ${PIECE}
   ) ${ERASE}`;
 
-/** Erasures that are not done, and young ones ($1, milliseconds since 1970): records about them may still come. */
+/** Erasures that are not done. */
 export const OPEN_ERASURES = `
-  SELECT e.id, e.tenant, e.recipient, e.requested_ms, d.id IS NOT NULL AS done
-    FROM erasures e LEFT JOIN erasures_done d USING (id)
-   WHERE d.id IS NULL OR e.requested_ms > $1
-   ORDER BY e.requested_ms`;
+  SELECT e.id, e.tenant, e.recipient, e.requested_ms FROM erasures e
+   WHERE NOT EXISTS (SELECT 1 FROM erasures_done d WHERE d.id = e.id)
+   ORDER BY e.requested_ms LIMIT 100`;
 
 export interface OpenErasure {
   readonly id: string;
   readonly tenant: string;
   readonly recipient: string;
   readonly requested_ms: string;
-  readonly done: boolean;
 }
 
 export const NOTE_DONE = 'INSERT INTO erasures_done (id, records) VALUES ($1, $2) ON CONFLICT DO NOTHING';
