@@ -3,6 +3,7 @@ import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { Appender } from '../../../apps/audit/src/chain/appender.js';
 import { Database } from '../../../apps/audit/src/database/database.js';
+import { Chain1795219300000 } from '../../../apps/audit/src/database/migrations/1795219300000-chain.js';
 import { createServiceDatabase, superuserOf } from '../../../tools/stack/postgres-database.js';
 import { freshAudit, logger, raws, salts, verifyAll, type AuditDatabase } from './database.js';
 
@@ -103,5 +104,40 @@ describe('a store that was made when one role had all rights', () => {
     await again.prepareMonths(Date.UTC(2033, 0, 1));
     expect(await verifyAll(again)).toMatchObject({ ok: true, records: 7 });
     await again.close();
+  });
+
+  it('keeps the records of its first version, and goes on where their chains end', async () => {
+    const superuser = superuserOf(inject('bongsu').postgresUrl);
+    const database = `audit_old_${randomBytes(4).toString('hex')}`;
+    await audit.owner.query(`CREATE DATABASE ${database}`);
+    const old = new Client({ ...superuser, database, options: '-c search_path=audit' });
+    await old.connect();
+    await old.query('CREATE SCHEMA audit AUTHORIZATION bongsu_audit; SET ROLE bongsu_audit');
+    await new Chain1795219300000().up(old as never);
+    await old.query(
+      'CREATE TABLE migrations (id serial PRIMARY KEY, timestamp bigint NOT NULL, name varchar NOT NULL)',
+    );
+    await old.query("INSERT INTO migrations (timestamp, name) VALUES (1795219300000, 'Chain1795219300000')");
+    const columns = `topic, partition, sequence, "offset", epoch, timestamp_ms, key, headers, payload, salt, payload_digest, hash,
+      event_id, type, subject, tenant, recipient`;
+    const [given] = await audit.owner.query<{ row: string }>(
+      'SELECT row_to_json(r)::text AS row FROM records r WHERE partition = 0 AND sequence = 1',
+    );
+    await old.query(
+      `INSERT INTO records (${columns}) SELECT ${columns} FROM json_populate_record(NULL::records, $1::json)`,
+      [given!.row],
+    );
+    await old.query("INSERT INTO chains VALUES ('notification.events.v1', 0, 1, '', 1, 0)");
+    await old.end();
+
+    await createServiceDatabase(superuser, database);
+    const url = Object.assign(new URL(audit.url), { pathname: `/${database}` });
+    const taken = await Database.open(url.href, 5, logger);
+    expect(await verifyAll(taken)).toMatchObject({ ok: true, records: 1 });
+    await new Appender(taken, salts, logger).append('notification.events.v1', 0, raws(1, 3));
+    expect(await verifyAll(taken)).toMatchObject({ ok: true, records: 3, notices: [] });
+    await expect(taken.query('DELETE FROM records')).rejects.toMatchObject(DENIED);
+    await taken.close();
+    await audit.owner.query(`DROP DATABASE ${database} WITH (FORCE)`);
   });
 });
