@@ -13,3 +13,4 @@ export * from './notifications/request.js';
 export * from './notifications/status.js';
 export * from './schema/json.js';
 export * from './schema/schema.js';
+export { ZONED_DATE_TIME } from './schema/zoned-time.js';

@@ -39,6 +39,14 @@ describe('checkRequest', () => {
     ['a template that does not exist', { template: 'welcome' }, ['/template']],
     ['sendAt beyond a year', { sendAt: at(366) }, ['/sendAt']],
     ['sendAt in a leap second', { sendAt: '2026-12-31T23:59:60Z' }, ['/sendAt']],
+    ['sendAt in no time zone', { sendAt: '2027-01-01T00:00:00[Middle/Earth]' }, ['/sendAt']],
+    ['sendAt beyond a year by its time zone', { sendAt: '2027-11-21T13:00:01[Europe/Berlin]' }, ['/sendAt']],
+    ['expiresAt with a wrong offset', { expiresAt: '2027-01-01T00:00:00+02:00[Europe/Berlin]' }, ['/expiresAt']],
+    [
+      'expiresAt before sendAt by their time zones',
+      { sendAt: '2027-01-01T00:30:00[Europe/London]', expiresAt: '2027-01-01T01:00:00[Europe/Berlin]' },
+      ['/expiresAt'],
+    ],
     ['expiresAt in the past', { expiresAt: at(-1) }, ['/expiresAt']],
     ['expiresAt now', { expiresAt: at(0) }, ['/expiresAt']],
     ['expiresAt before sendAt', { sendAt: at(2), expiresAt: at(1) }, ['/expiresAt']],
@@ -52,6 +60,16 @@ describe('checkRequest', () => {
   it.each([{ sendAt: at(364) }, { sendAt: at(-1000) }, { sendAt: at(1), expiresAt: at(2) }])('accepts %j', (more) =>
     expect(pointers(more)).toEqual([]),
   );
+
+  it('passes times on as moments', () => {
+    const sendAt = '2027-11-21T13:00:00[Europe/Berlin]';
+    const given = request({ sendAt, expiresAt: '2027-11-22T00:00:00+09:00' });
+    expect(checkRequest(given, NOW)).toMatchObject({
+      sendAt: '2027-11-21T12:00:00.000Z',
+      expiresAt: '2027-11-21T15:00:00.000Z',
+    });
+    expect(given.sendAt).toBe(sendAt);
+  });
 
   it('requires content or a template', () => {
     const { content: _without, ...bare } = request({});

@@ -1,5 +1,6 @@
 import type { Channel, NotificationRequest, Violation } from '@bongsu/contracts';
 import { invalidBody } from '@bongsu/http';
+import { instantOf } from './instant.js';
 
 /** What a request becomes when everything that it leaves open is settled. */
 export type CheckedRequest = NotificationRequest & {
@@ -9,19 +10,27 @@ export type CheckedRequest = NotificationRequest & {
 
 /**
  * What JSON Schema cannot say about a request: that its parts agree with one another and with the clock. Settles what was
- * left open (channels, priority). Throws validation_failed (422) with a pointer for everything that is wrong.
+ * left open (channels, priority) and what a time means: it goes on as a moment, in UTC. Throws validation_failed (422) with a pointer for everything that is wrong.
  * @param now milliseconds since 1970
  */
 export function checkRequest(request: NotificationRequest, now: number): CheckedRequest {
   const channels = request.channels ?? addressed(request);
+  const sendAt = readTime('/sendAt', request.sendAt);
+  const expiresAt = readTime('/expiresAt', request.expiresAt);
   const violations = [
-    ...wrongTimes(request, now),
+    ...wrongTimes(sendAt, expiresAt, now),
     ...wrongContent(request),
     ...(channels.length === 0 ? [missing('/recipient', 'has no address; name one, or the channel log')] : []),
     ...channels.flatMap((channel) => CHANNEL_RULES[channel](request)),
   ];
   if (violations.length > 0) throw invalidBody(...violations);
-  return { ...request, channels, priority: request.priority ?? 'normal' };
+  return {
+    ...request,
+    channels,
+    priority: request.priority ?? 'normal',
+    ...(sendAt.ms === undefined ? {} : { sendAt: new Date(sendAt.ms).toISOString() }),
+    ...(expiresAt.ms === undefined ? {} : { expiresAt: new Date(expiresAt.ms).toISOString() }),
+  };
 }
 
 /** The channels that an address is given for. */
@@ -72,15 +81,28 @@ function wrongContent({ content, template }: NotificationRequest): Violation[] {
   return content === undefined ? [missing('/content', 'is required, or a template')] : [];
 }
 
-function wrongTimes({ sendAt, expiresAt }: NotificationRequest, now: number): Violation[] {
-  // A leap second is a valid RFC 3339 time that JavaScript has no value for: both come out as NaN, and are refused.
-  const send = sendAt === undefined ? now : Date.parse(sendAt);
-  const expires = expiresAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(expiresAt);
-  const violations: Violation[] = [];
-  if (!(send <= aYearAfter(now)))
-    violations.push({ pointer: '/sendAt', detail: 'must be a time at most a year ahead' });
-  if (!(expires > now)) violations.push({ pointer: '/expiresAt', detail: 'must be in the future' });
-  else if (expires <= send) violations.push({ pointer: '/expiresAt', detail: 'must be after sendAt' });
+/** A time of the request: the moment (milliseconds since 1970), or what is wrong with it, or neither when it is not given. */
+interface GivenTime {
+  readonly ms?: number;
+  readonly violation?: Violation;
+}
+
+function readTime(pointer: string, text: string | undefined): GivenTime {
+  if (text === undefined) return {};
+  try {
+    return { ms: instantOf(text) };
+  } catch (error) {
+    return { violation: { pointer, detail: (error as Error).message } };
+  }
+}
+
+function wrongTimes(sendAt: GivenTime, expiresAt: GivenTime, now: number): Violation[] {
+  const violations = [sendAt.violation, expiresAt.violation].filter((violation) => violation !== undefined);
+  const send = sendAt.ms ?? now;
+  if (send > aYearAfter(now)) violations.push({ pointer: '/sendAt', detail: 'must be a time at most a year ahead' });
+  if (expiresAt.ms === undefined) return violations;
+  if (expiresAt.ms <= now) violations.push({ pointer: '/expiresAt', detail: 'must be in the future' });
+  else if (expiresAt.ms <= send) violations.push({ pointer: '/expiresAt', detail: 'must be after sendAt' });
   return violations;
 }
 

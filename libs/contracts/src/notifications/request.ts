@@ -71,8 +71,28 @@ const fields = {
   metadata: Type.Optional(Metadata),
 } satisfies Record<string, TSchema>;
 
+/** As a sender may write it; what is kept is the moment. */
+const moment = (description: string) =>
+  Type.Optional(
+    Type.String({
+      format: 'date-time-or-zoned',
+      maxLength: 128,
+      description:
+        `${description}. RFC 3339 with an offset, or a local time with its time zone (RFC 9557): by the zone's clocks, whatever ` +
+        'their offset is by then. A time that they leave out counts as much later, of two the earlier one is meant; an offset ' +
+        'that contradicts the zone is refused',
+      examples: ['2027-03-28T09:00:00+02:00', '2027-03-28T09:00:00[Europe/Berlin]'],
+    }),
+  );
+
+const written = {
+  ...fields,
+  sendAt: moment('When to send it, at most a year ahead; at once, when left out or past'),
+  expiresAt: moment('From when on it is of no use any more: what has not been delivered by then ends as expired'),
+};
+
 /** The body of POST /v1/notifications. Closed: a misspelt field is an error, not a setting that silently does nothing. */
-export const NotificationRequest = contract(Type.Object(fields, { ...closed, title: 'NotificationRequest' }));
+export const NotificationRequest = contract(Type.Object(written, { ...closed, title: 'NotificationRequest' }));
 export type NotificationRequest = Static<typeof NotificationRequest.schema>;
 
 /**

@@ -3,6 +3,7 @@ import addFormatsModule from 'ajv-formats';
 import type { Static, TSchema } from 'typebox';
 import { isEmailAddress } from './email.js';
 import { unsafeJson } from './json.js';
+import { ZONED_DATE_TIME } from './zoned-time.js';
 
 /** One thing that is wrong with a value: where (RFC 6901 JSON Pointer) and what, in words for the sender. */
 export interface Violation {
@@ -46,6 +47,11 @@ const ajv = new Ajv2020({
 });
 addFormats(ajv, ['date-time', 'uri', 'uuid']);
 ajv.addFormat('idn-email', { type: 'string', validate: isEmailAddress });
+const isDateTime = ajv.compile({ type: 'string', format: 'date-time' });
+ajv.addFormat('date-time-or-zoned', {
+  type: 'string',
+  validate: (text: string) => isDateTime(text) || ZONED_DATE_TIME.test(text),
+});
 
 /** Compiles a TypeBox schema once, at import. Throws when the schema itself is not valid under Ajv's strict mode. */
 export function contract<T extends TSchema>(schema: T): Contract<T> {
