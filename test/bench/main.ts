@@ -1,8 +1,7 @@
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { join } from 'node:path';
+import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import autocannon from 'autocannon';
-import { buildApps, mainOf } from '../../tools/build/build-apps.ts';
+import { buildApps } from '../../tools/build/build-apps.ts';
 import {
   endStack,
   startDisposableStack,
@@ -10,23 +9,14 @@ import {
   type DisposablePart,
   type DisposableStack,
 } from '../../tools/stack/disposable.ts';
-import { freePorts } from '../../tools/stack/ports.ts';
 import { readPidFile } from '../../tools/stack/process.ts';
-import { createServiceDatabase, serviceUrl, superuserOf, type Service } from '../../tools/stack/postgres-database.ts';
+import { createServiceDatabase, superuserOf } from '../../tools/stack/postgres-database.ts';
 import { cpuSeconds, residentBytes } from './cpu.ts';
+import { CLI, KEY, environment, metric, start, type Running } from './services.ts';
 
-const KEY = 'bench-0123456789abcdef0123456789abcdef';
 const CONNECTIONS = 64;
 const ACCEPT_SECONDS = Number(process.env['BENCH_SECONDS'] ?? 10);
 const RECIPIENTS = 10_000;
-const CLI = join(import.meta.dirname, '..', '..', 'apps', 'cli', 'bin', 'bongsu.js');
-
-interface Running {
-  readonly name: Service;
-  readonly child: ChildProcess;
-  readonly port: number;
-  readonly managementPort: number;
-}
 
 /** About 350 bytes, as a record. */
 const bodyOf = (n: number): string =>
@@ -107,12 +97,6 @@ async function measureDelivering(services: Running[], stack: DisposableStack, ac
 const deliveredSoFar = (notification: Running): Promise<number> =>
   metric(notification, /^notification_deliveries_total\{[^}]*result="delivered"[^}]*\} (\d+)/gm);
 
-/** The sum of a metric's series. */
-async function metric({ managementPort }: Running, pattern: RegExp): Promise<number> {
-  const text = await (await fetch(`http://127.0.0.1:${managementPort}/metrics`)).text();
-  return [...text.matchAll(pattern)].reduce((sum, [, value]) => sum + Number(value), 0);
-}
-
 type CpuByProcess = Readonly<Record<string, number>>;
 
 function print(name: string, perSecond: number, cpu: CpuByProcess, count: number): void {
@@ -137,32 +121,5 @@ function cpuOf(services: readonly Running[], stack: DisposableStack): CpuByProce
 
 const spent = (before: CpuByProcess, after: CpuByProcess): CpuByProcess =>
   Object.fromEntries(Object.entries(after).map(([part, seconds]) => [part, seconds - (before[part] ?? 0)]));
-
-async function start(name: Service, stack: DisposableStack): Promise<Running> {
-  const [port, managementPort] = (await freePorts(2)) as [number, number];
-  const child = spawn(process.execPath, [mainOf(name)], {
-    env: {
-      ...environment(stack),
-      DATABASE_URL: serviceUrl(name, stack.ports.postgres),
-      PORT: String(port),
-      MANAGEMENT_PORT: String(managementPort),
-    },
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
-  for (;;) {
-    if (child.exitCode !== null) throw new Error(`${name} ended with ${child.exitCode}`);
-    const ready = await fetch(`http://127.0.0.1:${managementPort}/health/ready`).catch(() => undefined);
-    if (ready?.ok) return { name, child, port, managementPort };
-    await sleep(100);
-  }
-}
-
-const environment = (stack: DisposableStack): NodeJS.ProcessEnv => ({
-  PATH: process.env['PATH'],
-  NODE_ENV: 'production',
-  LOG_LEVEL: 'warn',
-  BOOTSTRAP_API_KEY: KEY,
-  KAFKA_BROKERS: stack.kafkaBrokers,
-});
 
 await main();

@@ -1,0 +1,132 @@
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { buildApps } from '../../tools/build/build-apps.ts';
+import { endStack, startDisposableStack } from '../../tools/stack/disposable.ts';
+import { createServiceDatabase, superuserOf } from '../../tools/stack/postgres-database.ts';
+import { CLI, KEY, environment, metric, start, type Running } from './services.ts';
+
+/** How long urgent notifications are sent in each phase, seconds, and how many in each. */
+const SECONDS = Number(process.env['BENCH_SECONDS'] ?? 20);
+const PER_SECOND = 20;
+const BACKLOG = Number(process.env['BENCH_BACKLOG'] ?? 200_000);
+/** How long the provider takes for a bulk notification, milliseconds. */
+const PROVIDER_MS = 20;
+
+/** When each urgent notification was answered 202, and when its provider was called; by its number. */
+const sentAt = new Map<number, number>();
+const calledAt = new Map<number, number>();
+let bulkCalls = 0;
+
+/** The provider of both lanes: answers urgent ones at once and bulk ones after a while. */
+const receiver = createServer((request, response) => {
+  const [, lane, n] = (request.url ?? '').split('/');
+  request.resume();
+  if (lane === 'bulk') {
+    bulkCalls++;
+    setTimeout(() => response.writeHead(204).end(), PROVIDER_MS);
+    return;
+  }
+  calledAt.set(Number(n), performance.now());
+  response.writeHead(204).end();
+});
+receiver.keepAliveTimeout = 60_000;
+
+async function main(): Promise<void> {
+  await buildApps();
+  receiver.listen(0, '127.0.0.1');
+  await once(receiver, 'listening');
+  const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}`;
+  const stack = await startDisposableStack();
+  const services: Running[] = [];
+  process.once('exit', () => services.forEach(({ child }) => child.kill('SIGKILL')));
+  try {
+    await createServiceDatabase(superuserOf(stack.postgresUrl), 'bongsu');
+    execFileSync(process.execPath, [CLI, 'topics', 'apply', '--yes'], { env: environment(stack), stdio: 'ignore' });
+    const settings = {
+      WEBHOOK_SIGNING_SECRET: 'whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=',
+      WEBHOOK_ALLOWED_NETWORKS: '127.0.0.0/8',
+    };
+    const api = await start('api', stack, settings);
+    services.push(api);
+    const notification = await start('notification', stack, settings);
+    services.push(notification);
+    await urgent(api, url, 0, 3);
+    const idle = await urgent(api, url, 1_000_000, SECONDS);
+    const backlog = await flood(api, url);
+    const loaded = await urgent(api, url, 2_000_000, SECONDS);
+    const left = backlog - bulkCalls;
+    print('idle', idle);
+    print(`behind ${backlog.toLocaleString('en')} bulk`, loaded);
+    console.log(
+      `p99 ratio ${(quantile(loaded, 0.99) / quantile(idle, 0.99)).toFixed(2)}; bulk left at the end ${left}`,
+    );
+    const waiting = await metric(notification, /^notification_due_backlog (\d+)/gm);
+    console.log(`waiting in the ledger at the end: ${waiting}`);
+    if (left <= 0) throw new Error('The backlog was gone before the measurement ended: use a larger one');
+  } finally {
+    for (const { child } of services) child.kill('SIGKILL');
+    await endStack(stack.home);
+    receiver.closeAllConnections();
+    receiver.close();
+  }
+}
+
+/** Sends urgent ones, each at its time whether or not those before were answered; gives the times to their provider, ms. */
+async function urgent(api: Running, url: string, first: number, seconds: number): Promise<number[]> {
+  const started = performance.now();
+  const count = seconds * PER_SECOND;
+  const posts = Array.from({ length: count }, async (_, i) => {
+    await sleep(Math.max(0, started + (i * 1000) / PER_SECOND - performance.now()));
+    const n = first + i;
+    sentAt.set(n, performance.now());
+    const answer = await post(api, '/v1/notifications', 'application/json', JSON.stringify(body(url, 'urgent', n)));
+    if (answer.status !== 202) throw new Error(`An urgent notification was answered ${answer.status}`);
+  });
+  await Promise.all(posts);
+  const last = first + count - 1;
+  for (let waited = 0; !calledAt.has(last) && waited < 30_000; waited += 100) await sleep(100);
+  return Array.from({ length: count }, (_, i) => (calledAt.get(first + i) ?? Infinity) - sentAt.get(first + i)!);
+}
+
+/** Puts the backlog into Kafka; gives how many were accepted. */
+async function flood(api: Running, url: string): Promise<number> {
+  const page = 10_000;
+  let accepted = 0;
+  for (let from = 0; from < BACKLOG; from += page) {
+    const lines = Array.from({ length: page }, (_, i) => JSON.stringify(body(url, 'bulk', from + i)));
+    const answer = await post(api, '/v1/notifications/batch', 'application/x-ndjson', lines.join('\n'));
+    accepted += (await answer.text()).split('"id"').length - 1;
+  }
+  return accepted;
+}
+
+const body = (url: string, priority: string, n: number): object => ({
+  recipient: { id: `${priority}-${n % 10_000}`, webhook: { url: `${url}/${priority}/${n}` } },
+  channels: ['webhook'],
+  priority,
+  content: { subject: 'Benchmark', body: 'The beacon is lit on the southern ridge, and the next one answers.' },
+});
+
+const post = (api: Running, path: string, type: string, text: string): Promise<Response> =>
+  fetch(`http://127.0.0.1:${api.port}${path}`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${KEY}`, 'content-type': type },
+    body: text,
+  });
+
+function quantile(times: readonly number[], share: number): number {
+  const sorted = times.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!;
+}
+
+function print(name: string, times: readonly number[]): void {
+  const [p50, p90, p99, worst] = [0.5, 0.9, 0.99, 1].map((share) => quantile(times, share).toFixed(1));
+  console.log(
+    `${name.padEnd(22)} urgent to its provider: p50 ${p50} ms, p90 ${p90} ms, p99 ${p99} ms, max ${worst} ms`,
+  );
+}
+
+await main();
