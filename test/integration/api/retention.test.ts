@@ -103,7 +103,7 @@ describe('the retention of the read model', () => {
             plans.push(...plan.map((row) => row['QUERY PLAN']));
             return [] as R[];
           },
-        } as typeof tx,
+        },
         new Map([['notifications', partition!]]),
       );
     });

@@ -45,8 +45,10 @@ describe('dead workers', () => {
     const [dying, heir] = [await replica(1), await replica()];
     await dying.own(SHARD);
     const { promise: open, resolve: commit } = Promise.withResolvers<void>();
+    const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
     const leasing = transaction(rig.dataSource, async (tx) => {
       await dying.shards.assertOwned(tx, SHARD);
+      begin();
       await tx.query(
         `INSERT INTO deliveries (id, notification_id, shard, priority, ordered, key, channel, status, worker_id)
          VALUES ($1, $1, $2, 1, false, 'k', 'log', 'pending', $3)`,
@@ -54,6 +56,8 @@ describe('dead workers', () => {
       );
       await open;
     });
+    // On a busy machine the reaper would otherwise be first now and then, and there would be nothing to wait for.
+    await begun;
     const reaping = reapDeadWorkers(rig.dataSource, heir.worker.id, async () => {}, logger);
     await expect
       .poll(() =>

@@ -1,0 +1,148 @@
+import type pg from 'pg';
+import { LEASE_BACKLOG } from '../../../apps/notification/src/ledger/sql/backlog.ts';
+import { CLAIM_DUE, COUNT_DUE } from '../../../apps/notification/src/ledger/sql/claim-due.ts';
+import { SETTLE } from '../../../apps/notification/src/ledger/sql/settle.ts';
+import { WAKE_ORDERED } from '../../../apps/notification/src/ledger/sql/wake-ordered.ts';
+
+export const BATCH = 500;
+const WEEK_MS = 7 * 86_400_000;
+const SHARDS = '{0,1,2,3,4,5,6,7}';
+const DUE = 10_000;
+const SCHEDULED = 2_000;
+const ORDERED_KEYS = 200;
+const ORDERED = Array.from({ length: 20 }, (_, n) => `default/o-${n}`).join(',');
+
+/** A statement of the service, and what it is called with: the text after EXECUTE's name. */
+export interface LedgerStatement {
+  readonly name: string;
+  readonly text: string;
+  /** Whether it writes to `deliveries`. */
+  readonly changes: boolean;
+  readonly values: (client: pg.Client) => Promise<string>;
+}
+
+const noValues = (): Promise<string> => Promise.resolve('');
+
+export const STATEMENTS: readonly LedgerStatement[] = [
+  { ...CLAIM_DUE, changes: true, values: async () => `(1, '${SHARDS}', ${BATCH})` },
+  {
+    ...LEASE_BACKLOG,
+    changes: true,
+    values: async () => `(1, '${SHARDS}', '{0,1,2,3,4,5,6,7}', '{63,63,63,63,62,62,62,62}')`,
+  },
+  { ...SETTLE, changes: true, values: settlementsOf },
+  {
+    ...WAKE_ORDERED,
+    changes: true,
+    values: async () => `('{${ORDERED}}', array_fill('email'::text, '{20}'), 1)`,
+  },
+  { name: 'count_due', text: COUNT_DUE, changes: false, values: noValues },
+];
+
+/** What the 500 leased deliveries end as. */
+async function settlementsOf(client: pg.Client): Promise<string> {
+  const { rows } = await client.query<{ ids: string[] }>(
+    'SELECT array_agg(id ORDER BY id) AS ids FROM (SELECT id FROM deliveries WHERE worker_id = 1 LIMIT 500) d',
+  );
+  const ids = rows[0]!.ids;
+  const all = (value: string): string => `array_fill(${value}, '{${ids.length}}')`;
+  return `(1, '{${ids.join(',')}}', ${all(`'delivered'::text`)}, ${all('1')}, ${all('1')}, ${all('NULL::timestamptz')},
+           ${all('now()')}, '${ids[0]}', '${ids.at(-1)}', ${all('false')})`;
+}
+
+const idOf = (ms: string, salt: string): string => `(
+  lpad(to_hex(${ms}), 12, '0') || '7' || substr(md5(${salt}), 1, 3) || '8' || substr(md5(${salt}), 4, 15))::uuid`;
+const REQUEST = `convert_to(rpad('{"channels":["email"],"priority":"normal"', 350, ' '), 'UTF8')`;
+
+/** Partitions of `weeks` weeks, the last one this week's, and deliveries that ended, as many in each. */
+export async function fillEnded(client: pg.Client, weeks: number, ended: number): Promise<void> {
+  await client.query('SET synchronous_commit = off');
+  await client.query('SET maintenance_work_mem = 262144');
+  const thisWeek = Math.floor(Date.now() / WEEK_MS) * WEEK_MS;
+  for (let week = 0; week < weeks; week++) {
+    const from = thisWeek - (weeks - 1 - week) * WEEK_MS;
+    for (const table of ['notifications', 'deliveries', 'cancellations']) await partition(client, table, from);
+    const rows = Math.floor(ended / weeks);
+    // Those of this week lie before now.
+    const span = Math.min(WEEK_MS, Date.now() - from);
+    const ms = `(${from} + g.n::bigint * ${span} / ${rows + 1})`;
+    await client.query(`
+      INSERT INTO notifications (id, tenant, recipient_id, key, accepted_at, request)
+      SELECT ${idOf(ms, `'n' || g.n`)}, 'default', 'user-' || g.n % 10000, 'default/user-' || g.n % 10000,
+             to_timestamp(${ms} / 1000.0), ${REQUEST}
+        FROM generate_series(1, ${rows}) AS g (n)`);
+    await client.query(`
+      INSERT INTO deliveries (id, notification_id, shard, priority, ordered, key, channel, status, attempts, version, ended_at)
+      SELECT ${idOf(ms, `'d' || g.n`)}, ${idOf(ms, `'n' || g.n`)}, g.n % 8, g.n % 3, false, 'default/user-' || g.n % 10000, 'email',
+             'delivered', 1, 1, to_timestamp(${ms} / 1000.0)
+        FROM generate_series(1, ${rows}) AS g (n)`);
+  }
+}
+
+async function partition(client: pg.Client, table: string, from: number): Promise<void> {
+  const bound = (ms: number): string => {
+    const time = ms.toString(16).padStart(12, '0');
+    return `${time.slice(0, 8)}-${time.slice(8)}-0000-0000-000000000000`;
+  };
+  const name = `${table}_${new Date(from).toISOString().slice(0, 13).replaceAll(/[-T]/g, '')}`;
+  await client.query(
+    `CREATE TABLE IF NOT EXISTS ${name} PARTITION OF ${table} FOR VALUES FROM ('${bound(from)}') TO ('${bound(from + WEEK_MS)}')`,
+  );
+}
+
+/**
+ * What has not ended: retries that are due, of the last day; a few that are scheduled for later in every week; what waits
+ * because memory is full; what is leased to this worker (1) and to a living former owner (2); keys in strict order.
+ */
+export async function addWork(client: pg.Client, weeks: number): Promise<void> {
+  await client.query(`INSERT INTO workers (host, alive_until) SELECT 'bench', now() + interval '1 day' FROM generate_series(1, 2)`);
+  await client.query('INSERT INTO shards (shard, worker_id) SELECT s, 1 FROM generate_series(0, 7) s');
+  const now = Date.now();
+  const day = 86_400_000;
+  const hours = (n: number): string => `(${now - n * 3_600_000} + g.n)`;
+  await add(client, 'due', DUE, `(${now - day} + g.n * ${Math.floor(day / DUE)})`, {
+    status: `'retrying'`,
+    next_attempt_at: `now() - g.n * interval '1 second'`,
+  });
+  await add(client, 'later', SCHEDULED, `(${now} - (g.n % ${weeks}) * ${WEEK_MS}::bigint - g.n * 1000)`, {
+    status: `'deferred'`,
+    next_attempt_at: `now() + g.n * interval '1 hour'`,
+  });
+  await add(client, 'backlog', DUE, hours(2), { status: `'pending'`, flow: 'g.n % 8' });
+  await add(client, 'leased', BATCH, hours(1), { status: `'pending'`, worker_id: '1', next_attempt_at: 'now()' });
+  await add(client, 'other', 20, hours(1), { status: `'pending'`, worker_id: '2', next_attempt_at: 'now()' });
+  await add(client, 'ordered', ORDERED_KEYS * 10, hours(3), {
+    status: `'pending'`,
+    ordered: 'true',
+    key: `'default/o-' || g.n % ${ORDERED_KEYS}`,
+    next_attempt_at: `'infinity'::timestamptz`,
+  });
+}
+
+type Column = 'status' | 'next_attempt_at' | 'flow' | 'worker_id' | 'ordered' | 'key';
+
+async function add(
+  client: pg.Client,
+  salt: string,
+  count: number,
+  ms: string,
+  given: Partial<Record<Column, string>>,
+): Promise<void> {
+  const { status, next_attempt_at, flow, worker_id, ordered, key } = {
+    next_attempt_at: 'NULL',
+    flow: 'NULL',
+    worker_id: 'NULL',
+    ordered: 'false',
+    key: `'default/${salt}-' || g.n`,
+    ...given,
+  };
+  const series = `generate_series(1, ${count}) AS g (n)`;
+  await client.query(`
+    INSERT INTO notifications (id, tenant, recipient_id, key, accepted_at, request)
+    SELECT ${idOf(ms, `'${salt}n' || g.n`)}, 'default', 'r', ${key}, now(), ${REQUEST} FROM ${series}`);
+  await client.query(`
+    INSERT INTO deliveries (id, notification_id, shard, priority, ordered, key, channel, status, next_attempt_at, flow, worker_id)
+    SELECT ${idOf(ms, `'${salt}d' || g.n`)}, ${idOf(ms, `'${salt}n' || g.n`)}, g.n % 8, 1, ${ordered}, ${key}, 'email',
+           ${status}, ${next_attempt_at}, ${flow}, ${worker_id}
+      FROM ${series}`);
+}
