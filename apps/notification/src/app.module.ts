@@ -118,6 +118,9 @@ export class AppModule {
   }
 }
 
+/** About 500 records of a partition: a backlog of bulk must not be decoded while an urgent record waits. */
+const FETCH_BYTES = 256 * 1024;
+
 /** The providers, once it is certain that what is set for some of them by name is set for one of them. */
 function providers(settings: NotificationSettings, logger: Logger): ProviderRegistry {
   const registry = createProviders(settings, logger);
@@ -146,6 +149,7 @@ function intake(
     isInfrastructureError: (error) => isTakenOver(error) || isInfrastructureError(error),
     // One key's lanes and commands must come to one process: it is what keeps its deliveries from overlapping.
     coPartition: true,
+    maxBytesPerPartition: FETCH_BYTES,
     closeTimeoutMs: 2_000,
     onAssigned: (partitions) => engine.assign([...new Set([...partitions.values()].flat())]),
   });

@@ -33,6 +33,11 @@ export class Admission {
     return flow;
   }
 
+  /** How many of the batch wait. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
   /** The batch is in the ledger, and these deliveries of it are leased. */
   start(leased: readonly LeasedDelivery[]): void {
     this.#started = true;

@@ -1,11 +1,11 @@
-import type { Logger } from '@bongsu/observability';
 import type { Consumer, ConsumerRunConfig, EachBatchPayload, LogEntry } from 'kafkajs';
 import { backoffMs, sleep, within } from '../cluster/backoff.js';
-import { KafkaConnection, RIDE_OUT, type KafkaSettings } from '../cluster/connection.js';
+import { KafkaConnection, RIDE_OUT } from '../cluster/connection.js';
 import { consumerCrashes, consumerRebalances } from '../metrics.js';
 import { InfrastructureFailure, Stopped } from './batch-processor.js';
-import { Background, type SideBySide } from './background.js';
+import { Background } from './background.js';
 import { coPartitionAssigner } from './co-partition.js';
+import type { GroupMemberOptions } from './member-options.js';
 import { sayLostRecords } from './lost-records.js';
 import { Membership, type Generation } from './membership.js';
 import { PartitionPauses, type TopicPartition } from './partition-pauses.js';
@@ -19,38 +19,6 @@ const STUCK_AFTER_MS = 10_000;
 const MAX_WAIT_MS = 200;
 /** Fewer records than this are handled at once, in the fetch loop: they are done before anybody has to wait. */
 const BACKGROUND_FROM = 100;
-
-export interface GroupMemberOptions {
-  readonly settings: KafkaSettings;
-  /** As Kafka knows it. */
-  readonly groupId: string;
-  readonly clientId: string;
-  /** As Kafka knows them. */
-  readonly topics: readonly string[];
-  readonly logger: Logger;
-  readonly coPartition: boolean;
-  readonly sessionTimeoutMs: number;
-  readonly heartbeatIntervalMs: number;
-  readonly rebalanceTimeoutMs: number;
-  readonly partitionsConcurrently: number;
-  /** Topics of which many records are handled beside the fetch loop. */
-  readonly sideBySide: SideBySide;
-  /** Handles a fetched batch in chunks; calls `done` after each. Throws InfrastructureFailure or Stopped. */
-  readonly process: (fetched: Fetched) => Promise<void>;
-  readonly onAssigned: (partitions: readonly TopicPartition[]) => void | Promise<void>;
-  readonly onRevoked: () => void;
-  /** The consumer has ended and will not be started again. */
-  readonly onCrash: (error: Error) => void;
-}
-
-/** A batch as it was fetched, and what its processing may ask. */
-export interface Fetched extends Pick<EachBatchPayload, 'batch'> {
-  readonly signal: AbortSignal;
-  /** False when the rest of the batch must be left: partition paused, rebalance, stop. */
-  readonly mayGoOn: () => boolean;
-  /** Everything up to and with this offset is done: moves the position and commits it. Throws Stopped when that is refused. */
-  readonly done: (offset: bigint) => Promise<void>;
-}
 
 interface Link {
   readonly connection: KafkaConnection;
@@ -227,6 +195,7 @@ export class GroupMember {
       rebalanceTimeout: this.#options.rebalanceTimeoutMs,
       metadataMaxAge: METADATA_MAX_AGE_MS,
       maxWaitTimeInMs: MAX_WAIT_MS,
+      maxBytesPerPartition: this.#options.maxBytesPerPartition,
       retry: RIDE_OUT,
       ...(coPartition ? { partitionAssigners: [coPartitionAssigner] } : {}),
     });

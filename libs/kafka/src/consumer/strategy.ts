@@ -7,7 +7,8 @@ import type { KafkaProducer } from '../producer/producer.js';
 import { BatchContext, type BatchOutcome, type EventBatch, type RawBatch } from './batch.js';
 import { BatchProcessor } from './batch-processor.js';
 import { DeadLetterWriter } from './dead-letters.js';
-import { GroupMember, type Fetched } from './group-member.js';
+import { GroupMember } from './group-member.js';
+import type { Fetched } from './member-options.js';
 import { handlersOf, type TopicHandler } from './handlers.js';
 import { LagReporter } from './lag.js';
 import type { TopicPartition } from './partition-pauses.js';
@@ -25,6 +26,11 @@ export interface KafkaBatchStrategyOptions {
   readonly isInfrastructureError: (error: unknown) => boolean;
   /** Most records that a handler gets at once. Default 500. */
   readonly maxRecords?: number;
+  /**
+   * Bytes of a partition in one fetch, at most. A fetch is decoded in one go: what is large delays what comes after it.
+   * Default 1 MB.
+   */
+  readonly maxBytesPerPartition?: number;
   /** How many partitions are handled side by side. Default 4. */
   readonly partitionsConcurrently?: number;
   /** Partition i of every topic goes to the same member. Default false. */
@@ -181,6 +187,7 @@ export class KafkaBatchStrategy extends Server implements CustomTransportStrateg
       heartbeatIntervalMs: this.#options.heartbeatIntervalMs ?? 3_000,
       rebalanceTimeoutMs: this.#options.rebalanceTimeoutMs ?? 30_000,
       partitionsConcurrently: this.#options.partitionsConcurrently ?? 4,
+      maxBytesPerPartition: this.#options.maxBytesPerPartition ?? 1024 * 1024,
       sideBySide: (topicName) => sideBySide.get(topicName),
       process: (fetched) => this.#process(fetched),
       onAssigned: (partitions) => this.#assigned(partitions),

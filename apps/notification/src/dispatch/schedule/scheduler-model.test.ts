@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import type { Priority } from '@bongsu/contracts';
 import type { Provider } from '../../channels/provider.js';
 import type { LeasedDelivery } from '../../ledger/delivery.js';
 import { leased } from '../../testing/leased.js';
 import { ceilingOf, type Gate } from './gate.js';
 import { Gates } from './gates.js';
-import { Scheduler } from './scheduler.js';
+import { MODEST_MS, Scheduler } from './scheduler.js';
 
 const CONCURRENCY = 20;
 const EMAIL_LIMIT = 2;
@@ -26,6 +27,7 @@ class Model {
   readonly running: LeasedDelivery[] = [];
   /** Finished, and not yet recorded. */
   unsettled = 0;
+  urgentAt = -Infinity;
   readonly starts = new Map<Gate, number[]>();
   readonly gates = new Gates(({ name }) => (name === 'log' ? { ratePerSecond: RATE } : {}));
   readonly subject = new Scheduler({
@@ -40,6 +42,11 @@ class Model {
     return this.gates.of(provider, provider.destination?.(request.recipient) ?? '', request.tenant);
   }
 
+  ceilingOf(priority: Priority): number {
+    const isModest = priority === 'bulk' && this.now < this.urgentAt + MODEST_MS;
+    return isModest ? CONCURRENCY / 4 : ceilingOf(CONCURRENCY, priority);
+  }
+
   /** Whether anything at all could start, by the rules alone. */
   startable(isOpen: ReadonlySet<LeasedDelivery>): LeasedDelivery[] {
     const inUse = this.running.length + this.unsettled;
@@ -51,7 +58,7 @@ class Model {
       const gate = this.gateOf(delivery);
       const here = this.running.filter((other) => this.gateOf(other) === gate).length;
       if (channel === 'email' && here >= ceilingOf(EMAIL_LIMIT, priority)) return false;
-      return isOpen.has(delivery) && inUse < ceilingOf(CONCURRENCY, priority) - (here < 1 ? 0 : 1);
+      return isOpen.has(delivery) && inUse < this.ceilingOf(priority) - (here < 1 ? 0 : 1);
     });
   }
 
@@ -111,6 +118,7 @@ function play(model: Model, each: Step): void {
     const { tenant, url, key, ...rest } = each.shape;
     const one = leased({ ...rest, key: `${tenant}/${key}` });
     const delivery = { ...one, request: { ...one.request, tenant, recipient: { id: key, webhook: { url } } } };
+    if (delivery.priority === 'urgent') model.urgentAt = model.now;
     waiting.push(delivery);
     subject.add(delivery);
   } else if (each.kind === 'take') model.take();
