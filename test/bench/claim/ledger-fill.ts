@@ -95,7 +95,9 @@ async function partition(client: pg.Client, table: string, from: number): Promis
  * because memory is full; what is leased to this worker (1) and to a living former owner (2); keys in strict order.
  */
 export async function addWork(client: pg.Client, weeks: number): Promise<void> {
-  await client.query(`INSERT INTO workers (host, alive_until) SELECT 'bench', now() + interval '1 day' FROM generate_series(1, 2)`);
+  await client.query(
+    `INSERT INTO workers (host, alive_until) SELECT 'bench', now() + interval '1 day' FROM generate_series(1, 2)`,
+  );
   await client.query('INSERT INTO shards (shard, worker_id) SELECT s, 1 FROM generate_series(0, 7) s');
   const now = Date.now();
   const day = 86_400_000;
