@@ -71,9 +71,20 @@ const infrastructure = (settings: ApiSettings, logger: Logger): Provider[] => [
     provide: KafkaBatchStrategy,
     inject: [KafkaProducer],
     useFactory: (producer: KafkaProducer) =>
-      new KafkaBatchStrategy({ group: GROUPS.status, settings, producer, logger, isInfrastructureError }),
+      new KafkaBatchStrategy({
+        group: GROUPS.status,
+        settings,
+        producer,
+        logger,
+        isInfrastructureError,
+        // Requests are answered by the same process: a fetch must not be decoded for longer than they can wait.
+        maxBytesPerPartition: FETCH_BYTES,
+      }),
   },
 ];
+
+/** About 500 records of a partition. */
+const FETCH_BYTES = 256 * 1024;
 
 const access = (settings: ApiSettings, logger: Logger): Provider[] => [
   {

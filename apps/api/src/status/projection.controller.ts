@@ -11,17 +11,17 @@ export class ProjectionController {
     this.projection = projection;
   }
 
-  @OnBatch(TOPICS.requests.urgent)
+  @OnBatch(TOPICS.requests.urgent, { sideBySide: 2 })
   urgent(batch: EventBatch) {
     return this.projection.requests(batch);
   }
 
-  @OnBatch(TOPICS.requests.normal)
+  @OnBatch(TOPICS.requests.normal, { sideBySide: 2 })
   normal(batch: EventBatch) {
     return this.projection.requests(batch);
   }
 
-  @OnBatch(TOPICS.requests.bulk)
+  @OnBatch(TOPICS.requests.bulk, { sideBySide: 1 })
   bulk(batch: EventBatch) {
     return this.projection.requests(batch);
   }
@@ -31,7 +31,7 @@ export class ProjectionController {
     return this.projection.commands(batch);
   }
 
-  @OnBatch(TOPICS.events)
+  @OnBatch(TOPICS.events, { sideBySide: 2 })
   facts(batch: EventBatch) {
     return this.projection.facts(batch);
   }

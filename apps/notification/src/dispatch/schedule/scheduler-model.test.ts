@@ -7,7 +7,8 @@ import type { LeasedDelivery } from '../../ledger/delivery.js';
 import { leased } from '../../testing/leased.js';
 import { ceilingOf, type Gate } from './gate.js';
 import { Gates } from './gates.js';
-import { MODEST_MS, Scheduler } from './scheduler.js';
+import { Scheduler } from './scheduler.js';
+import { YieldingWindow } from './yielding.js';
 
 const CONCURRENCY = 20;
 const EMAIL_LIMIT = 2;
@@ -27,7 +28,7 @@ class Model {
   readonly running: LeasedDelivery[] = [];
   /** Finished, and not yet recorded. */
   unsettled = 0;
-  urgentAt = -Infinity;
+  readonly yielding = new YieldingWindow(CONCURRENCY);
   readonly starts = new Map<Gate, number[]>();
   readonly gates = new Gates(({ name }) => (name === 'log' ? { ratePerSecond: RATE } : {}));
   readonly subject = new Scheduler({
@@ -43,8 +44,8 @@ class Model {
   }
 
   ceilingOf(priority: Priority): number {
-    const isModest = priority === 'bulk' && this.now < this.urgentAt + MODEST_MS;
-    return isModest ? CONCURRENCY / 4 : ceilingOf(CONCURRENCY, priority);
+    const yielding = priority === 'bulk' ? this.yielding.ceiling(this.now) : undefined;
+    return Math.min(ceilingOf(CONCURRENCY, priority), yielding ?? Infinity);
   }
 
   /** Whether anything at all could start, by the rules alone. */
@@ -78,6 +79,10 @@ class Model {
     assert.ok(could.includes(started.delivery));
     this.waiting.splice(this.waiting.indexOf(started.delivery), 1);
     this.running.push(started.delivery);
+    const { priority, attempts, request } = started.delivery;
+    if (priority === 'urgent' && attempts === 0) {
+      this.yielding.sample(this.now - Date.parse(request.acceptedAt), this.now);
+    }
     const gate = this.gateOf(started.delivery);
     const times = [...(this.starts.get(gate) ?? []), this.now];
     this.starts.set(gate, times);
@@ -118,7 +123,6 @@ function play(model: Model, each: Step): void {
     const { tenant, url, key, ...rest } = each.shape;
     const one = leased({ ...rest, key: `${tenant}/${key}` });
     const delivery = { ...one, request: { ...one.request, tenant, recipient: { id: key, webhook: { url } } } };
-    if (delivery.priority === 'urgent') model.urgentAt = model.now;
     waiting.push(delivery);
     subject.add(delivery);
   } else if (each.kind === 'take') model.take();

@@ -5,17 +5,12 @@ import { aside, type Aside, type Flow, type KeyLine } from './flow.js';
 import { ceilingOf, type Gate } from './gate.js';
 import { KeyLines } from './key-lines.js';
 import { Turns } from './turns.js';
+import { YieldingWindow } from './yielding.js';
 
 /** A destination that uses more than this share of all slots takes another only while there are slots to spare. */
 const WINDOW = 0.05;
 /** The slots to spare: who hangs may hold the others, and not these. */
 const SPARE = 0.05;
-/**
- * How long after an urgent delivery bulk keeps to a quarter of the slots, milliseconds. Where the machine is the limit, fewer
- * at once are no slower in all, and what stands before an urgent one is shorter, in every process.
- */
-export const MODEST_MS = 5_000;
-
 /** A gate that stays shut for longer is not worth waiting for in memory, where there is a choice. Milliseconds. */
 const WORTH_WAITING_MS = 2_000;
 
@@ -59,15 +54,16 @@ export class Scheduler {
   readonly #beyondWindow: Record<Priority, Fifo<Gate>> = { urgent: new Fifo(), normal: new Fifo(), bulk: new Fifo() };
   /** Gates that time will open. */
   readonly #shut = new Set<Gate>();
+  readonly #yielding: YieldingWindow;
   readonly #started = new Map<string, Started>();
   #opensNext = Infinity;
   #deferred: Deferred[] = [];
   #waiting = 0;
   #inUse = 0;
-  #modestUntil = 0;
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
+    this.#yielding = new YieldingWindow(options.concurrency);
   }
 
   /** How many wait for their turn. */
@@ -82,7 +78,6 @@ export class Scheduler {
 
   add(delivery: LeasedDelivery): void {
     this.#waiting++;
-    if (delivery.priority === 'urgent') this.#modestUntil = this.#options.now() + MODEST_MS;
     this.#enqueue(this.#keys.append(delivery));
   }
 
@@ -99,6 +94,7 @@ export class Scheduler {
     this.#waiting--;
     this.#inUse++;
     this.#turns.started(flow);
+    this.#measure(delivery);
     if (gate) this.#pass(gate);
     this.#slotsChanged();
     return { delivery, gate };
@@ -181,6 +177,13 @@ export class Scheduler {
     return deferred;
   }
 
+  /** Only those that went straight to their start tell how busy the way is. */
+  #measure({ priority, attempts, ordered, request }: LeasedDelivery): void {
+    if (priority !== 'urgent' || attempts > 0 || ordered || request.sendAt !== undefined) return;
+    const now = this.#options.now();
+    this.#yielding.sample(now - Date.parse(request.acceptedAt), now);
+  }
+
   /** What the flow would start now; else it is put aside or forgotten. */
   #startable(flow: Flow): Startable | undefined {
     for (let line = this.#firstLine(flow); line; line = this.#firstLine(flow)) {
@@ -217,10 +220,9 @@ export class Scheduler {
   /** Where a flow of the lane has to wait, if it has to. */
   #obstacle(priority: Priority, gate: Gate | undefined, now: number): Aside | undefined {
     const { concurrency } = this.#options;
-    const isModest = priority === 'bulk' && now < this.#modestUntil;
-    const ceiling = isModest ? Math.max(1, concurrency >> 2) : ceilingOf(concurrency, priority);
-    const free = ceiling - this.#inUse;
-    if (isModest) this.#opensNext = Math.min(this.#opensNext, this.#modestUntil);
+    const yielding = priority === 'bulk' ? this.#yielding.ceiling(now) : undefined;
+    if (yielding !== undefined) this.#opensNext = Math.min(this.#opensNext, this.#yielding.until);
+    const free = Math.min(ceilingOf(concurrency, priority), yielding ?? Infinity) - this.#inUse;
     if (!gate) return free > 0 ? undefined : this.#crowded;
     if (gate.opensAt > now) this.#shutUntilOpen(gate);
     if (gate.opensAt > now || !gate.hasRoom(priority)) {

@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest';
+import { YieldingWindow } from './yielding.js';
+
+/** Samples every 50 ms. */
+function samples(window: YieldingWindow, count: number, delayMs: () => number, from = 0): number {
+  let now = from;
+  for (let i = 0; i < count; i++) window.sample(delayMs(), (now += 50));
+  return now;
+}
+
+describe('YieldingWindow', () => {
+  it('does not bind anybody before there is an urgent delivery, nor long after the last', () => {
+    const window = new YieldingWindow(500);
+    expect(window.ceiling(0)).toBeUndefined();
+    const now = samples(window, 1, () => 5);
+    expect(window.ceiling(now)).toBe(130);
+    expect(window.ceiling(now + 5_001)).toBeUndefined();
+  });
+
+  it('shrinks while urgent ones are late, never to nothing, and grows again when they are not', () => {
+    const window = new YieldingWindow(500);
+    const quiet = samples(window, 100, () => 5);
+    expect(window.ceiling(quiet)).toBe(500);
+    const busy = samples(window, 20, () => 200, quiet);
+    expect(window.ceiling(busy)).toBe(10);
+    const calm = samples(window, 50, () => 6, busy);
+    expect(window.ceiling(calm)).toBeGreaterThan(150);
+  });
+
+  it('looks at differences only: clocks need not agree', () => {
+    const [ahead, behind] = [new YieldingWindow(500), new YieldingWindow(500)];
+    for (const [window, skew] of [
+      [ahead, 3_600_000],
+      [behind, -3_600_000],
+    ] as const) {
+      const quiet = samples(window, 100, () => skew + 5);
+      expect(window.ceiling(quiet)).toBe(500);
+      expect(window.ceiling(samples(window, 20, () => skew + 100, quiet))).toBe(10);
+    }
+  });
+
+  it('takes a slower machine for normal after a while', () => {
+    const window = new YieldingWindow(500);
+    const now = samples(window, 100, () => 5);
+    const later = samples(window, 13_000, () => 60, now);
+    expect(window.ceiling(later)).toBe(500);
+  });
+
+  it('leaves bulk at least one slot of a few', () => {
+    const window = new YieldingWindow(2);
+    const now = samples(window, 1, () => 5);
+    expect(window.ceiling(samples(window, 100, () => 500, now))).toBe(1);
+  });
+});
