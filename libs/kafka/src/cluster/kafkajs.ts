@@ -11,7 +11,7 @@ const require = createRequire(import.meta.url);
 useFastRecordEncoding();
 stopIdleTimers();
 
-export const { AssignerProtocol, CompressionTypes, ConfigResourceTypes, Kafka, logLevel } =
+export const { AssignerProtocol, CompressionTypes, ConfigResourceTypes, Kafka, KafkaJSProtocolError, logLevel } =
   require('kafkajs') as typeof KafkaJs;
 
 /** Only takes effect when nobody else has loaded kafkajs before; it is faster, not different. */

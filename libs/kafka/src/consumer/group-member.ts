@@ -74,6 +74,8 @@ export class GroupMember {
     this.#closing.abort();
     clearInterval(this.#watch);
     this.#membership.stop();
+    // What nobody begins any more would be fetched again and again until the last handler has ended.
+    this.pauses.pauseAll();
     const { consumer, connection } = this.#link;
     const started = performance.now();
     await within(timeoutMs, this.#background.allIdle());
@@ -116,7 +118,10 @@ export class GroupMember {
   async #eachBatch(payload: EachBatchPayload): Promise<void> {
     const generation = this.#membership.current;
     const at = { topic: payload.batch.topic, partition: payload.batch.partition };
-    if (!generation) return;
+    // With several brokers a fetch may have been under way while another one's made the member join again.
+    if (!generation || !this.#membership.owns(generation, at)) return;
+    // What is handled beside the fetch loop cannot tell kafkajs itself.
+    this.#membership.assertStays(generation);
     const mayGoOn = (): boolean =>
       this.#membership.mayBegin(generation) && !this.pauses.isPaused(at) && payload.isRunning() && !payload.isStale();
     const work = (): Promise<void> => this.#handle(generation, payload, mayGoOn);

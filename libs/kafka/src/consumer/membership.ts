@@ -1,4 +1,5 @@
 import { brokerErrorType } from '../cluster/connection.js';
+import { KafkaJSProtocolError } from '../cluster/kafkajs.js';
 import type { TopicPartition } from './partition-pauses.js';
 
 /** The group has gone on without this member: its partitions are others' now. */
@@ -71,6 +72,10 @@ export class Membership {
     this.#aliveAt = performance.now();
   }
 
+  owns({ partitions }: Generation, { topic, partition }: TopicPartition): boolean {
+    return partitions.some((each) => each.topic === topic && each.partition === partition);
+  }
+
   /** Whether work for this generation may begin. */
   mayBegin(generation: Generation): boolean {
     // After a silence, as of a process that was stopped, nothing is begun before the coordinator has been asked.
@@ -108,6 +113,23 @@ export class Membership {
     } finally {
       clearInterval(timer);
     }
-    if (generation.rejoin) throw generation.rejoin;
+    this.assertStays(generation);
   }
+
+  /** Throws, when the member has to join again, what makes kafkajs do so. */
+  assertStays({ rejoin }: Generation): void {
+    if (rejoin) throw joinAgain(rejoin);
+  }
+}
+
+/**
+ * kafkajs joins again for a few answers of the coordinator and tries anything else once more as it is. But a member that
+ * has given its generation up over a broken connection is still one for a coordinator that was itself away and came back:
+ * nobody refuses its heartbeats, and it would sit on its partitions, doing nothing, for ever.
+ */
+function joinAgain(reason: Error): Error {
+  const type = brokerErrorType(reason) ?? '';
+  const isKnown = REJOIN.has(type) || LOST.has(type);
+  const cause = Object.assign(new Error(reason.message), { type: isKnown ? type : 'REBALANCE_IN_PROGRESS' });
+  return new KafkaJSProtocolError(cause);
 }
