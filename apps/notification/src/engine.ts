@@ -51,7 +51,7 @@ export interface EngineOptions {
 }
 
 /** The longest rest after a batch that is taken in ahead of its turn, milliseconds. */
-const AHEAD_REST_MS = 100;
+const AHEAD_REST_MS = 1_000;
 
 /**
  * The delivery engine: ledger, dispatcher, settler and relay put together. It is driven by intake (what Kafka brings) and by
@@ -138,8 +138,12 @@ export class Engine {
       }
     });
     this.#measurePressure();
-    // Reading ahead takes no more than half of the time: the database has those to serve whose turn it is.
-    if (ahead) await sleep(Math.min(performance.now() - began, AHEAD_REST_MS));
+    if (ahead) await this.#restFrom(performance.now() - began);
+  }
+
+  /** Reading ahead takes no more than half of the time, and a tenth while urgent ones come: others' turn comes first. */
+  async #restFrom(workMs: number): Promise<void> {
+    await sleep(Math.min(this.#dispatcher.isYielding ? workMs * 9 : workMs, AHEAD_REST_MS));
   }
 
   async cancel(shard: number, commands: readonly CancelRequested[]): Promise<void> {

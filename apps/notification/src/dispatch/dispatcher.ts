@@ -15,7 +15,8 @@ import { failedHere, noProvider } from './attempt.js';
 import { Caller, type Way } from './caller.js';
 import type { Circuits } from './circuits.js';
 import { RecentIds } from './recent-ids.js';
-import { flowId, type FlowOf } from './schedule/flow.js';
+import { Routes } from './routes.js';
+import { flowId } from './schedule/flow.js';
 import type { Gate } from './schedule/gate.js';
 import type { Gates } from './schedule/gates.js';
 import { Scheduler, type Started } from './schedule/scheduler.js';
@@ -56,6 +57,7 @@ const EXPIRY_MS = 1_000;
  */
 export class Dispatcher {
   readonly #options: DispatcherOptions;
+  readonly #routes: Routes;
   readonly #scheduler: Scheduler;
   readonly #shares: MemoryShares;
   readonly #caller: Caller;
@@ -72,11 +74,12 @@ export class Dispatcher {
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
+    this.#routes = new Routes(options.providers, options.gates, options.circuits);
     this.#scheduler = new Scheduler({
       concurrency: options.concurrency,
       now: Date.now,
-      destinationOf: (delivery) => this.#destinationOf(delivery),
-      gateOf: (flow) => this.#gateOf(flow),
+      destinationOf: (delivery) => this.#routes.destinationOf(delivery),
+      gateOf: (flow) => this.#routes.gateOf(flow),
     });
     this.#shares = new MemoryShares(options.capacity, options.unsettled);
     this.#caller = new Caller({
@@ -95,6 +98,11 @@ export class Dispatcher {
     return this.#scheduler.waiting + this.#scheduler.running;
   }
 
+  /** Whether bulk gives way to urgent deliveries at present. */
+  get isYielding(): boolean {
+    return this.#scheduler.isYielding;
+  }
+
   get shares(): MemoryShares {
     return this.#shares;
   }
@@ -102,7 +110,7 @@ export class Dispatcher {
   /** The flow that a delivery belongs to, as the ledger keeps it. */
   flowOf(delivery: LeasedDelivery): string {
     const { priority, channel, request } = delivery;
-    return flowId({ priority, channel, tenant: request.tenant, destination: this.#destinationOf(delivery) });
+    return flowId({ priority, channel, tenant: request.tenant, destination: this.#routes.destinationOf(delivery) });
   }
 
   /** @param isReserved whether `shares` has a place for it already */
@@ -199,7 +207,7 @@ export class Dispatcher {
   async #attempt(delivery: LeasedDelivery, gate: Gate | undefined): Promise<Decision | undefined> {
     if (!gate) return this.#decide(delivery, noProvider(delivery.channel, new Date()));
     const { circuits } = this.#options;
-    const destination = this.#destinationOf(delivery);
+    const destination = this.#routes.destinationOf(delivery);
     const providers = this.#options.providers(delivery.channel);
     const isOpen = (provider: Provider): boolean => circuits.availableAt(provider, destination) !== 0;
     // A first attempt is not put off, as later ones of its key would then start before it. And once is enough: an open
@@ -236,25 +244,6 @@ export class Dispatcher {
       enter: () => this.#scheduler.borrow(gate, delivery.priority),
       leave: () => this.#scheduler.handBack(gate),
     };
-  }
-
-  #destinationOf(delivery: LeasedDelivery): string {
-    return this.#options.providers(delivery.channel)[0]?.destination?.(delivery.request.recipient) ?? '';
-  }
-
-  /** The preferred provider that is neither broken nor has asked for a pause; when there is none, the preferred one. */
-  #gateOf({ channel, destination, tenant }: FlowOf): Gate | undefined {
-    const providers = this.#options.providers(channel);
-    const gates = this.#options.gates;
-    const [preferred] = providers;
-    if (!preferred) return undefined;
-    if (providers.length > 1) {
-      for (const provider of providers) {
-        const gate = gates.of(provider, destination, tenant);
-        if (gate.opensAt <= Date.now() && this.#options.circuits.availableAt(provider, destination) === 0) return gate;
-      }
-    }
-    return gates.of(preferred, destination, tenant);
   }
 
   #decide(delivery: LeasedDelivery, finished: FinishedAttempt): Decision {

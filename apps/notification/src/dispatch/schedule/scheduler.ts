@@ -2,15 +2,11 @@ import { PRIORITIES, type Priority } from '@bongsu/contracts';
 import type { LeasedDelivery } from '../../ledger/delivery.js';
 import { Fifo } from './fifo.js';
 import { aside, type Aside, type Flow, type KeyLine } from './flow.js';
-import { ceilingOf, type Gate } from './gate.js';
+import type { Gate } from './gate.js';
 import { KeyLines } from './key-lines.js';
+import { Slots } from './slots.js';
 import { Turns } from './turns.js';
-import { YieldingWindow } from './yielding.js';
 
-/** A destination that uses more than this share of all slots takes another only while there are slots to spare. */
-const WINDOW = 0.05;
-/** The slots to spare: who hangs may hold the others, and not these. */
-const SPARE = 0.05;
 /** A gate that stays shut for longer is not worth waiting for in memory, where there is a choice. Milliseconds. */
 const WORTH_WAITING_MS = 2_000;
 
@@ -54,16 +50,15 @@ export class Scheduler {
   readonly #beyondWindow: Record<Priority, Fifo<Gate>> = { urgent: new Fifo(), normal: new Fifo(), bulk: new Fifo() };
   /** Gates that time will open. */
   readonly #shut = new Set<Gate>();
-  readonly #yielding: YieldingWindow;
+  readonly #slots: Slots;
   readonly #started = new Map<string, Started>();
   #opensNext = Infinity;
   #deferred: Deferred[] = [];
   #waiting = 0;
-  #inUse = 0;
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
-    this.#yielding = new YieldingWindow(options.concurrency);
+    this.#slots = new Slots(options.concurrency);
   }
 
   /** How many wait for their turn. */
@@ -74,6 +69,11 @@ export class Scheduler {
   /** How many were taken and have not finished. */
   get running(): number {
     return this.#started.size;
+  }
+
+  /** Whether bulk gives way to urgent deliveries at present. */
+  get isYielding(): boolean {
+    return this.#options.now() < this.#slots.yieldingUntil;
   }
 
   add(delivery: LeasedDelivery): void {
@@ -92,9 +92,8 @@ export class Scheduler {
     line.lock.running = true;
     this.#started.set(delivery.id, { delivery, gate });
     this.#waiting--;
-    this.#inUse++;
+    this.#slots.take(delivery, this.#options.now());
     this.#turns.started(flow);
-    this.#measure(delivery);
     if (gate) this.#pass(gate);
     this.#slotsChanged();
     return { delivery, gate };
@@ -122,7 +121,7 @@ export class Scheduler {
 
   /** Slots are free again: what became of these deliveries is recorded. */
   release(count: number): void {
-    this.#inUse -= count;
+    this.#slots.release(count);
     this.#slotsChanged();
   }
 
@@ -177,13 +176,6 @@ export class Scheduler {
     return deferred;
   }
 
-  /** Only those that went straight to their start tell how busy the way is. */
-  #measure({ priority, attempts, ordered, request }: LeasedDelivery): void {
-    if (priority !== 'urgent' || attempts > 0 || ordered || request.sendAt !== undefined) return;
-    const now = this.#options.now();
-    this.#yielding.sample(now - Date.parse(request.acceptedAt), now);
-  }
-
   /** What the flow would start now; else it is put aside or forgotten. */
   #startable(flow: Flow): Startable | undefined {
     for (let line = this.#firstLine(flow); line; line = this.#firstLine(flow)) {
@@ -219,10 +211,10 @@ export class Scheduler {
 
   /** Where a flow of the lane has to wait, if it has to. */
   #obstacle(priority: Priority, gate: Gate | undefined, now: number): Aside | undefined {
-    const { concurrency } = this.#options;
-    const yielding = priority === 'bulk' ? this.#yielding.ceiling(now) : undefined;
-    if (yielding !== undefined) this.#opensNext = Math.min(this.#opensNext, this.#yielding.until);
-    const free = Math.min(ceilingOf(concurrency, priority), yielding ?? Infinity) - this.#inUse;
+    const free = this.#slots.free(priority, now);
+    if (priority === 'bulk' && now < this.#slots.yieldingUntil) {
+      this.#opensNext = Math.min(this.#opensNext, this.#slots.yieldingUntil);
+    }
     if (!gate) return free > 0 ? undefined : this.#crowded;
     if (gate.opensAt > now) this.#shutUntilOpen(gate);
     if (gate.opensAt > now || !gate.hasRoom(priority)) {
@@ -230,7 +222,7 @@ export class Scheduler {
       this.#letOneBeyond(priority);
       return gate.blocked;
     }
-    if (gate.running >= Math.ceil(concurrency * WINDOW) && free <= Math.floor(concurrency * SPARE)) {
+    if (this.#slots.isBeyondWindow(gate.running, free)) {
       this.#beyondWindow[priority].push(gate);
       return gate.blocked;
     }
