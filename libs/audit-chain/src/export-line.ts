@@ -59,6 +59,24 @@ export function exportLine(record: StoredRecord): ExportLine {
  */
 export function parseExportLine(text: string): StoredRecord {
   const line = objectOf(text);
+  const record = recordOf(line);
+  if (line['chain'] !== chainName(record.topic, record.partition)) wrong('chain', '<topic>/<partition>');
+  if (line['erased'] !== (record.salt === null)) wrong('erased', 'true where there is no salt, else false');
+  return record;
+}
+
+/**
+ * The checkpoints that come with an export's first line; none where there are none.
+ * @throws SyntaxError for text that is no line of an export
+ */
+export function checkpointsOf(text: string): string[] {
+  const { checkpoints = [] } = objectOf(text);
+  if (!Array.isArray(checkpoints) || !checkpoints.every((each) => typeof each === 'string'))
+    throw new SyntaxError('"checkpoints" must be a list of texts');
+  return checkpoints;
+}
+
+function recordOf(line: Fields): StoredRecord {
   return {
     kind: kindOf(line),
     topic: textOf(line, 'topic'),

@@ -51,6 +51,9 @@ export class ChainVerifier {
   /** All problems, also those beyond what is kept. */
   problemCount = 0;
 
+  /** Whether hashes or places are wrong somewhere: then no checkpoint from there on can match, and that says nothing new. */
+  broken = false;
+
   private readonly compacted: boolean;
   private expected = 1n;
   /** Undefined after a missing or bad place: what was there cannot be told, so nothing is compared with it. */
@@ -70,6 +73,16 @@ export class ChainVerifier {
     this.lastOffset = undefined;
   }
 
+  /** The place of the last record that was seen, or of the last that is missing before it; 0 at the beginning. */
+  get sequence(): bigint {
+    return this.expected - 1n;
+  }
+
+  /** The hash of the last record as it stands there; undefined when that is missing. */
+  get head(): Buffer | undefined {
+    return this.previous;
+  }
+
   next(record: StoredRecord): void {
     this.records++;
     if (!this.inSequence(record)) return;
@@ -84,14 +97,14 @@ export class ChainVerifier {
   /** False when the record takes a place that is taken already; the chain then goes on without it. */
   private inSequence({ sequence }: StoredRecord): boolean {
     if (sequence < this.expected) {
-      this.problem(
+      this.breaks(
         sequence,
         this.records === 1 ? 'no chain begins before #1' : 'there is more than one record in this place',
       );
       return false;
     }
     if (sequence > this.expected) {
-      this.problem(this.expected, `${span(this.expected, sequence - 1n)} missing`);
+      this.breaks(this.expected, `${span(this.expected, sequence - 1n)} missing`);
       this.previous = undefined;
       this.lastOffset = undefined;
     }
@@ -101,7 +114,7 @@ export class ChainVerifier {
 
   private hashHolds(record: StoredRecord): boolean {
     if (!this.previous || hashRecord(record, this.previous).equals(record.hash)) return true;
-    this.problem(
+    this.breaks(
       record.sequence,
       'the hash does not match: the record (its hash, offset, timestamp, key, headers or payload digest) or the one before was changed',
     );
@@ -162,6 +175,12 @@ export class ChainVerifier {
     else if (kind === 'reset')
       this.notice(sequence, `offsets began again at ${offset + 1n} instead of ${expected}: the topic was made anew`);
     else this.notice(sequence, `offsets ${expected} to ${offset} were gone from Kafka before they could be recorded`);
+  }
+
+  /** A problem after which the hashes of this chain are not those that were signed. */
+  breaks(sequence: bigint, what: string): void {
+    this.broken = true;
+    this.problem(sequence, what);
   }
 
   private problem(sequence: bigint, what: string): void {

@@ -1,5 +1,10 @@
-import type { RecordKind } from '../record.js';
-import { ChainVerifier, type ChainHead, type Finding, type StoredRecord } from './chain-verifier.js';
+import { chainName, type RecordKind } from '../record.js';
+import type { ChainHead, StoredRecord } from './chain-verifier.js';
+import { CheckpointBook, type CheckpointRow } from './checkpoint-book.js';
+import type { VerifyReport } from './report.js';
+import type { SignedChain } from './signed-chain.js';
+import { ANNOUNCEMENTS, CHECKPOINTS, hasCheckpoints, NEWEST_CHECKPOINT, SIGNED_CHAINS } from './stored-checkpoints.js';
+import { TrailVerifier } from './trail.js';
 
 /** Reads rows; `values` are bound to $1, $2, … */
 export type Query = <R>(sql: string, values?: readonly unknown[]) => Promise<R[]>;
@@ -10,42 +15,89 @@ export type Query = <R>(sql: string, values?: readonly unknown[]) => Promise<R[]
  */
 export type Snapshot = <T>(work: (query: Query) => Promise<T>) => Promise<T>;
 
-export interface VerifyReport {
-  /** Whether no problem was found. */
-  readonly ok: boolean;
-  /** Records read. */
-  readonly records: number;
-  readonly chains: number;
-  /** At most 100 per chain; `problemCount` counts all. */
-  readonly problems: readonly Finding[];
-  readonly problemCount: number;
-  readonly notices?: readonly Finding[];
-}
-
 /**
  * Verifies everything in an audit database, chain by chain. Each chain is read in one snapshot, so that appending goes on
  * meanwhile; memory stays flat, whatever the number and size of records. Rejects when the database cannot be read.
+ * @param book what was signed as far as it is kept elsewhere, and whose signatures count; the store's own checkpoints are read here
+ * @param onPage called with the chain at hand after each page: for progress, and for who has more to compare
  */
-export async function verifyStore(snapshot: Snapshot): Promise<VerifyReport> {
-  const names = await snapshot((query) => query<ChainKey>(CHAINS));
-  const verified: ChainVerifier[] = [];
-  for (const { topic, partition } of names)
-    verified.push(await snapshot((query) => verifyChain(query, topic, partition)));
-  const problemCount = verified.reduce((sum, each) => sum + each.problemCount, 0);
-  return {
-    ok: problemCount === 0,
-    records: verified.reduce((sum, each) => sum + each.records, 0),
-    chains: verified.length,
-    problems: verified.flatMap(({ problems }) => problems),
-    problemCount,
-    notices: verified.flatMap(({ notices }) => notices),
-  };
+export async function verifyStore(
+  snapshot: Snapshot,
+  book: CheckpointBook = new CheckpointBook(),
+  onPage: (chain: SignedChain, page: readonly StoredRecord[]) => void | Promise<void> = () => undefined,
+): Promise<VerifyReport> {
+  const trail = new TrailVerifier(book);
+  for (const { topic, partition } of await snapshot((query) => chainsToVerify(query, book))) {
+    await snapshot(async (query) => {
+      for await (const page of verifyChain(query, trail, book, topic, partition)) await onPage(trail.current!, page);
+    });
+  }
+  return trail.report();
 }
 
-async function verifyChain(query: Query, topic: string, partition: number): Promise<ChainVerifier> {
-  const verifier = new ChainVerifier(topic, partition);
-  for await (const record of recordsOf(query, topic, partition)) verifier.next(record);
-  return verifier;
+/** The chains that a store has records of or checkpoints of; and takes in which keys its checkpoints announce. */
+export async function chainsToVerify(query: Query, book: CheckpointBook): Promise<ChainKey[]> {
+  const chains = await query<ChainKey>(CHAINS);
+  if (!(await hasCheckpoints(query))) return chains;
+  book.learn((await query<{ note: string }>(ANNOUNCEMENTS)).map(({ note }) => note));
+  const names = new Set(chains.map(({ topic, partition }) => chainName(topic, partition)));
+  const signed = await query<ChainKey>(SIGNED_CHAINS);
+  return [...chains, ...signed.filter(({ topic, partition }) => !names.has(chainName(topic, partition)))];
+}
+
+/**
+ * Verifies one chain as it is at the time of the call and gives its records, page by page, so that the caller may take its
+ * time between two. The newest checkpoint is read before the head: without a snapshot, later ones could sign later records.
+ */
+export async function* verifyChain(
+  query: Query,
+  trail: TrailVerifier,
+  book: CheckpointBook,
+  topic: string,
+  partition: number,
+): AsyncGenerator<StoredRecord[]> {
+  const chain = trail.begin(topic, partition);
+  const newest = (await hasCheckpoints(query)) ? await query<CheckpointRow>(NEWEST_CHECKPOINT, [topic, partition]) : [];
+  const [head] = await query<HeadRow>(LAST_RECORD, [topic, partition]);
+  const upTo = head ? BigInt(head.sequence) : 0n;
+  let signed = -1n;
+  const expectUpTo = async (size: bigint): Promise<void> => {
+    if (newest.length === 0 || size <= signed) return;
+    const rows = await query<CheckpointRow>(CHECKPOINTS, [topic, partition, signed, size]);
+    chain.expect(rows.flatMap((row) => book.stateOf(row, topic, partition) ?? []));
+    signed = size;
+  };
+  for await (const page of pagesOf(query, topic, partition, expectUpTo)) {
+    const records = page.filter(({ sequence }) => sequence <= upTo); // appended after the call: a busy chain would keep us for ever
+    for (const record of records) chain.next(record);
+    yield records;
+    if (records.length < page.length) break;
+  }
+  chain.expect(
+    newest.filter(({ size }) => BigInt(size) > signed).flatMap((row) => book.stateOf(row, topic, partition) ?? []),
+  );
+  trail.endChain();
+}
+
+/** Pages of a chain; each next one is on its way while the caller has one in hand. `before` is done first for each. */
+async function* pagesOf(
+  query: Query,
+  topic: string,
+  partition: number,
+  before: (lastSequence: bigint) => Promise<void>,
+): AsyncGenerator<StoredRecord[]> {
+  let page = await query<RecordRow>(FIRST_PAGE, [topic, partition]);
+  for (let last = page.at(-1); last; last = page.at(-1)) {
+    await before(BigInt(last.sequence));
+    const following = query<RecordRow>(NEXT_PAGE, [topic, partition, last.sequence, last.timestamp_ms]);
+    const settled = following.catch(() => []); // told below, unless the caller has left: then nobody is there to be told
+    try {
+      yield page.map(storedRecord);
+    } finally {
+      await settled; // the connection is free again, whatever the caller does next
+    }
+    page = await following;
+  }
 }
 
 /** The records of a chain in the order of their sequence, a page at a time: all, or those that follow a place. */
