@@ -1,7 +1,7 @@
 import { Controller } from '@nestjs/common';
 import { OnBatch, type EventBatch, type RawBatch } from '@bongsu/kafka';
 import { registry } from '@bongsu/observability';
-import { KafkaProxy, waitUntil } from '@bongsu/testing';
+import { waitUntil } from '@bongsu/testing';
 import kafkajs from 'kafkajs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Away, Bench, brokers, numbered, testTopic, type Numbered } from './harness.js';
@@ -237,65 +237,5 @@ describe('consuming', () => {
     // Had the first member not left, this one would wait for its session of 30 s.
     await waitUntil('the next member goes on', () => seen.length > 0, { timeoutMs: 8_000 });
     expect(seen).toEqual([2]);
-  });
-});
-
-describe('several members', () => {
-  it('takes over from one that is cut off, whose batch is told to stop', async () => {
-    const proxy = await KafkaProxy.start({ broker: brokers() });
-    try {
-      const producer = await bench.producer();
-      let zombie: AbortSignal | undefined;
-      const take: Take = async ({ signal }) => {
-        zombie = signal;
-        await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
-      };
-      const settings = bench.settings({ KAFKA_BROKERS: proxy.bootstrap });
-      await bench.app(bench.strategy(producer, { group, settings, closeTimeoutMs: 500 }), [events(take)]);
-      await producer.send(numbered(topic, 'k', 1));
-      await waitUntil('the first has it', () => zombie);
-      proxy.down = true;
-      proxy.cut();
-      const seen: number[] = [];
-      await bench.app(bench.strategy(producer, { group }), [events((batch) => void seen.push(...numbersOf(batch)))]);
-      await waitUntil('the second takes over', () => seen.includes(1), { timeoutMs: 25_000 });
-      await waitUntil('the first is told', () => zombie?.aborted);
-      expect(await committed()).toBe(1n);
-    } finally {
-      await proxy.stop();
-    }
-  });
-
-  it('gives partition i of every topic to the same member; the surplus stands by and takes over', async () => {
-    const topics = [testTopic('left.v1', 2), testTopic('right.v1', 2)];
-    const pair = await Bench.start(topics);
-    const producer = await pair.producer();
-    const members = Array.from({ length: 3 }, () => ({ assigned: new Map<string, readonly number[]>(), revoked: 0 }));
-    @Controller()
-    class Both {
-      @OnBatch(topics[0]!)
-      left(): void {}
-      @OnBatch(topics[1]!)
-      right(): void {}
-    }
-    const apps = [];
-    for (const member of members) {
-      const strategy = pair.strategy(producer, {
-        group,
-        coPartition: true,
-        onAssigned: (partitions) => void (member.assigned = new Map(partitions)),
-        onRevoked: () => void member.revoked++,
-      });
-      apps.push(await pair.app(strategy, [Both]));
-    }
-    const shares = () => members.map(({ assigned }) => (assigned.get('left.v1') ?? []).join()).toSorted();
-    await waitUntil('two have one each, one has none', () => shares().join('|') === '|0|1', { timeoutMs: 20_000 });
-    for (const { assigned } of members) expect(assigned.get('right.v1')).toEqual(assigned.get('left.v1'));
-    const busy = members.findIndex(({ assigned }) => assigned.size > 0);
-    await apps[busy]!.close();
-    expect(members[busy]!.revoked).toBeGreaterThan(0);
-    members[busy]!.assigned = new Map();
-    await waitUntil('the one that stood by has it', () => shares().join('|') === '|0|1', { timeoutMs: 20_000 });
-    await pair.end();
   });
 });

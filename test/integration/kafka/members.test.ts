@@ -1,0 +1,129 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Controller } from '@nestjs/common';
+import { OnBatch, type EventBatch } from '@bongsu/kafka';
+import { KafkaProxy, waitUntil } from '@bongsu/testing';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Bench, brokers, numbered, testTopic, type Numbered } from './harness.js';
+
+const topic = testTopic('members.v1');
+const group = 'bongsu.notification';
+const FETCH = 1;
+let bench: Bench;
+beforeEach(async () => {
+  bench = await Bench.start([topic]);
+});
+afterEach(() => bench.end());
+
+type Take = (batch: EventBatch<Numbered>) => Promise<void> | void;
+const numbersOf = ({ records }: EventBatch<Numbered>): number[] => records.map(({ event }) => event.data.n);
+
+function events(take: Take) {
+  @Controller()
+  class Events {
+    @OnBatch(topic, { sideBySide: 2 })
+    take(batch: EventBatch<Numbered>): Promise<void> | void {
+      return take(batch);
+    }
+  }
+  return Events;
+}
+
+async function committed(): Promise<bigint> {
+  const admin = bench.admin();
+  try {
+    const lags = (await admin.consumerLag([group])).get(group)!;
+    return lags.reduce((sum, { committed: offset }) => sum + (offset ?? 0n), 0n);
+  } finally {
+    await admin.close();
+  }
+}
+
+describe('several members', () => {
+  it('takes over from one that is cut off, whose batch is told to stop', async () => {
+    const proxy = await KafkaProxy.start({ broker: brokers() });
+    try {
+      const producer = await bench.producer();
+      let zombie: AbortSignal | undefined;
+      const take: Take = async ({ signal }) => {
+        zombie = signal;
+        await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+      };
+      const settings = bench.settings({ KAFKA_BROKERS: proxy.bootstrap });
+      await bench.app(bench.strategy(producer, { group, settings, closeTimeoutMs: 500 }), [events(take)]);
+      await producer.send(numbered(topic, 'k', 1));
+      await waitUntil('the first has it', () => zombie);
+      proxy.down = true;
+      proxy.cut();
+      const seen: number[] = [];
+      await bench.app(bench.strategy(producer, { group }), [events((batch) => void seen.push(...numbersOf(batch)))]);
+      await waitUntil('the second takes over', () => seen.includes(1), { timeoutMs: 25_000 });
+      await waitUntil('the first is told', () => zombie?.aborted);
+      expect(await committed()).toBe(1n);
+    } finally {
+      await proxy.stop();
+    }
+  });
+
+  it('gives partition i of every topic to the same member; the surplus stands by and takes over', async () => {
+    const topics = [testTopic('left.v1', 2), testTopic('right.v1', 2)];
+    const pair = await Bench.start(topics);
+    const producer = await pair.producer();
+    const members = Array.from({ length: 3 }, () => ({ assigned: new Map<string, readonly number[]>(), revoked: 0 }));
+    @Controller()
+    class Both {
+      @OnBatch(topics[0]!)
+      left(): void {}
+      @OnBatch(topics[1]!)
+      right(): void {}
+    }
+    const apps = [];
+    for (const member of members) {
+      const strategy = pair.strategy(producer, {
+        group,
+        coPartition: true,
+        onAssigned: (partitions) => void (member.assigned = new Map(partitions)),
+        onRevoked: () => void member.revoked++,
+      });
+      apps.push(await pair.app(strategy, [Both]));
+    }
+    const shares = () => members.map(({ assigned }) => (assigned.get('left.v1') ?? []).join()).toSorted();
+    await waitUntil('two have one each, one has none', () => shares().join('|') === '|0|1', { timeoutMs: 20_000 });
+    for (const { assigned } of members) expect(assigned.get('right.v1')).toEqual(assigned.get('left.v1'));
+    const busy = members.findIndex(({ assigned }) => assigned.size > 0);
+    await apps[busy]!.close();
+    expect(members[busy]!.revoked).toBeGreaterThan(0);
+    members[busy]!.assigned = new Map();
+    await waitUntil('the one that stood by has it', () => shares().join('|') === '|0|1', { timeoutMs: 20_000 });
+    await pair.end();
+  });
+
+  it('fetches nothing any more while it waits for its last handler', async () => {
+    const proxy = await KafkaProxy.start({ broker: brokers() });
+    try {
+      const producer = await bench.producer();
+      await producer.sendAll(Array.from({ length: 400 }, (_, n) => numbered(topic, 'k', n)));
+      let [started, closing, fetches] = [false, false, 0];
+      proxy.fate = ({ api }) => {
+        if (closing && api === FETCH) fetches++;
+        return 'pass';
+      };
+      const take: Take = async () => {
+        started = true;
+        await sleep(1_500);
+      };
+      const settings = bench.settings({ KAFKA_BROKERS: proxy.bootstrap });
+      const strategy = bench.strategy(producer, { group, settings, maxRecords: 200 });
+      await bench.app(strategy, [events(take)]);
+      await waitUntil('the handler has it', () => started);
+      closing = true;
+      const closed = strategy.close();
+      // Nobody begins these any more: they must not be fetched over and over.
+      await producer.sendAll(Array.from({ length: 400 }, (_, n) => numbered(topic, `other-${n}`, n)));
+      await closed;
+      expect(fetches).toBeLessThan(5);
+      expect(await committed()).toBe(200n);
+    } finally {
+      await proxy.stop();
+    }
+  });
+});
