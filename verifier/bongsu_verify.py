@@ -182,7 +182,7 @@ class Checkpoint:
         self.origin, self.size, self.root = lines[0], int(lines[1]), unbase64(lines[2], "a checkpoint's root")
         words = [line.split(" ", 1) for line in lines[3:] if " " in line]
         self.heads = [unbase64(value, "a checkpoint's hash") for name, value in words if name == "chain"]
-        self.next_keys = [Key(value) for name, value in words if name == "next-key"]
+        self.named_keys = [Key(value) for name, value in words if name in ("next-key", "previous-key")]
         self.signatures = []
         for line in signatures.rstrip("\n").split("\n"):
             match = re.fullmatch("\u2014 (\\S+) (\\S+)", line)
@@ -210,7 +210,7 @@ def notes_in(text):
 
 
 def trusted(notes, key, report):
-    """The checkpoints that were signed by the key, or by one that was announced (next-key) under a trusted signature."""
+    """The checkpoints that were signed by the key, or by one that was named (next-key, previous-key) under a trusted signature."""
     keys, waiting, good, grown = [key], [], [], True
     for note in notes:
         try:
@@ -224,9 +224,9 @@ def trusted(notes, key, report):
                 left.append(checkpoint)
                 continue
             good.append(checkpoint)
-            for announced in checkpoint.next_keys:
-                if all((each.name, each.public) != (announced.name, announced.public) for each in keys):
-                    keys.append(announced)
+            for named in checkpoint.named_keys:
+                if all((each.name, each.public) != (named.name, named.public) for each in keys):
+                    keys.append(named)
                     grown = True
         waiting = left
     for checkpoint in waiting:

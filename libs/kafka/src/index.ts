@@ -19,6 +19,7 @@ export { KafkaProducer } from './producer/producer.js';
 export type { OutgoingRecord, RawOutgoingRecord, RecordMetadata } from './producer/record.js';
 export { CannotPlace, copiesData, type Move, type Placement } from './reassignment/place.js';
 export { PartitionReassigner, type ReassignmentPlan } from './reassignment/reassigner.js';
+export { KafkaRecords } from './topics/kafka-records.js';
 export * from './topics/plan.js';
 export { TOPIC_SETTINGS } from './topics/settings.js';
 export { TopicAdmin, type TopicAdminOptions, type TopicDescription } from './topics/topic-admin.js';

@@ -44,6 +44,18 @@ export async function call<T>(endpoint: Endpoint, request: Call): Promise<Answer
   return { status: response.status, headers: response.headers, body: body as T };
 }
 
+/**
+ * Calls a service and gives the bytes of its answer as they come. Throws a CommandFailure as `call` does; reading rejects
+ * with a TypeError when the answer breaks off.
+ * @param request `timeoutMs` limits the whole answer; a day when not given
+ */
+export async function stream(endpoint: Endpoint, request: Call): Promise<AsyncIterable<Uint8Array>> {
+  const response = await respond(endpoint, { timeoutMs: 86_400_000, ...request });
+  if (!response.ok) throw refusal(endpoint, response.status, asJson(await response.text()) as Problem | undefined);
+  if (!response.body) throw new CommandFailure(EXIT.unreachable, `${endpoint.url} answers nothing`);
+  return response.body;
+}
+
 async function respond(
   endpoint: Endpoint,
   { method = 'GET', path, query = {}, headers = {}, body, timeoutMs = 30_000 }: Call,

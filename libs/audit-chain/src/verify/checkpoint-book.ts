@@ -1,6 +1,9 @@
+import { KeyRing, type Opened, type SignedCheckpoint } from '../checkpoint/key-ring.js';
+import { parseCheckpoint } from '../checkpoint/checkpoint.js';
+import { parseNote } from '../checkpoint/note.js';
+import type { VerifierKey } from '../checkpoint/verifier-key.js';
 import { chainName } from '../record.js';
 import type { Finding } from './chain-verifier.js';
-import { parseSignedNote, readCheckpoint, VerifierKey, type CheckpointText, type SignedNote } from './note.js';
 import type { SignedState } from './signed-chain.js';
 
 /** A row of the store's checkpoints. */
@@ -12,68 +15,65 @@ export interface CheckpointRow {
   readonly note: string;
 }
 
-interface Entry extends CheckpointText {
-  readonly note: SignedNote;
-}
+/** The most problems that are kept; all are counted. */
+const MAX_FINDINGS = 100;
 
 /**
- * Which checkpoints count: those signed by the one key that the verifier was given, or by a key that such a checkpoint
- * announces, and so on. Without a key signatures are not looked at, which the report says; roots are compared all the same.
+ * Which checkpoints count: those signed by the keys that the verifier was given, or by a key that such a checkpoint names,
+ * and so on. Without a key signatures are not looked at; roots are compared all the same, which tells what was changed by
+ * accident, and by nobody who owns the store.
  */
 export class CheckpointBook {
   readonly problems: Finding[] = [];
-  readonly #keys: VerifierKey[];
-  readonly #trusting: boolean;
+  problemCount = 0;
+  readonly #ring: KeyRing;
+  readonly #vouches: boolean;
   readonly #states = new Map<string, SignedState[]>();
-  /** Notes that no key signed yet: one that comes later may announce theirs. */
-  #waiting: Entry[] = [];
+  /** Notes that no key signed yet: one that comes later may name theirs. */
+  #waiting: string[] = [];
 
   /** @param keys those that are trusted from the beginning; none to take every checkpoint at its word */
   constructor(keys: readonly VerifierKey[] = []) {
-    this.#keys = [...keys];
-    this.#trusting = keys.length === 0;
+    this.#ring = new KeyRing(...keys);
+    this.#vouches = keys.length > 0;
   }
 
   /** Whether what it says is vouched for by a key. */
   get vouches(): boolean {
-    return !this.#trusting;
+    return this.#vouches;
   }
 
   /** Takes checkpoints that are kept outside of the trail; what they say is expected of it. */
   add(notes: Iterable<string>): void {
-    const entries = new Set(notes);
-    this.#waiting.push(...[...entries].flatMap((note) => this.#parsed(note) ?? []));
-    this.#settle();
+    this.#waiting.push(...new Set(notes));
+    this.learn(this.#waiting);
+    this.#waiting = this.#waiting.filter((note) => {
+      const opened = this.#open(note);
+      if ('refused' in opened) return true;
+      const chain = chainName(opened.topic, opened.partition);
+      const states = this.#states.get(chain);
+      if (states) states.push(stateIn(opened));
+      else this.#states.set(chain, [stateIn(opened)]);
+      return false;
+    });
   }
 
-  /** Takes over only which keys are announced. */
-  learn(notes: readonly string[]): void {
-    const entries = notes.flatMap((note) => {
-      try {
-        const parsed = parseSignedNote(note);
-        return [{ ...readCheckpoint(parsed.text), note: parsed }];
-      } catch {
-        return []; // told where it stands
-      }
-    });
-    for (let left = entries; ;) {
-      const still = left.filter((entry) => !this.#isSigned(entry));
-      if (still.length === left.length) break;
-      left = still;
-    }
-    this.#settle();
+  /** Follows only which keys the notes name. */
+  learn(notes: Iterable<string>): void {
+    this.#ring.learn(notes);
   }
 
   /** What a row of the store says, or undefined and a problem when it is not to be believed. */
   stateOf(row: CheckpointRow, topic: string, partition: number): SignedState | undefined {
-    const chain = chainName(topic, partition);
-    const entry = this.#parsed(row.note, { chain, sequence: Number(row.size) });
-    if (!entry) return undefined;
-    const same = entry.chain === chain && entry.size === BigInt(row.size) && entry.root.equals(row.root);
-    if (!same) this.#problem(chain, BigInt(row.size), 'the row of the checkpoint does not say what its note says');
-    else if (!this.#isSigned(entry)) this.#problem(chain, entry.size, UNSIGNED);
-    else return entry;
-    return undefined;
+    const opened = this.#open(row.note);
+    const problem = (what: string): undefined => this.#problem(chainName(topic, partition), Number(row.size), what);
+    if ('refused' in opened) return problem(refusal(opened.why));
+    const same =
+      opened.topic === topic &&
+      opened.partition === partition &&
+      opened.size === Number(row.size) &&
+      opened.root.equals(row.root);
+    return same ? stateIn(opened) : problem('the row of the checkpoint does not say what its note says');
   }
 
   /** What is expected of a chain; asked once. */
@@ -84,58 +84,43 @@ export class CheckpointBook {
   }
 
   /** The chains that were not asked for, and how many records each should have. Ends the book. */
-  left(): [chain: string, size: bigint][] {
-    for (const { chain, size } of this.#waiting.splice(0)) this.#problem(chain, size, UNSIGNED);
+  left(): [chain: string, size: number][] {
+    for (const note of this.#waiting.splice(0)) this.#refuse(note);
     return [...this.#states]
-      .map(([chain, states]): [string, bigint] => [
-        chain,
-        states.reduce((max, { size }) => (size > max ? size : max), 0n),
-      ])
-      .filter(([, size]) => size > 0n);
+      .map(([chain, states]): [string, number] => [chain, Math.max(...states.map(({ size }) => size))])
+      .filter(([, size]) => size > 0);
   }
 
-  #parsed(note: string, place = { chain: 'checkpoint', sequence: 0 }): Entry | undefined {
+  #open(note: string): Opened {
+    if (this.#vouches) return this.#ring.open(note);
     try {
-      const signed = parseSignedNote(note);
-      return { ...readCheckpoint(signed.text), note: signed };
+      return { ...parseCheckpoint(parseNote(note).text), note, signers: [] };
     } catch (error) {
-      this.problems.push({ ...place, what: error instanceof Error ? error.message : String(error) });
-      return undefined;
+      return { refused: 'malformed', why: error instanceof Error ? error.message : String(error) };
     }
   }
 
-  #settle(): void {
-    for (let before = -1; before !== this.#waiting.length;) {
-      before = this.#waiting.length;
-      this.#waiting = this.#waiting.filter((entry) => {
-        if (!this.#isSigned(entry)) return true;
-        const { chain, size, root, head } = entry;
-        const states = this.#states.get(chain);
-        if (states) states.push({ size, root, head });
-        else this.#states.set(chain, [{ size, root, head }]);
-        return false;
-      });
-    }
-  }
-
-  #isSigned({ note, nextKeys }: Entry): boolean {
-    if (this.#trusting) return true;
-    if (!this.#keys.some((key) => key.signed(note))) return false;
-    for (const text of nextKeys) if (!this.#keys.some((key) => key.text === text)) this.#trust(text);
-    return true;
-  }
-
-  #trust(text: string): void {
+  #refuse(note: string): void {
+    const opened = this.#open(note);
+    const why = 'refused' in opened ? opened.why : '';
     try {
-      this.#keys.push(new VerifierKey(text));
+      const { topic, partition, size } = parseCheckpoint(parseNote(note).text);
+      this.#problem(chainName(topic, partition), size, refusal(why));
     } catch {
-      // Signed by a key that is trusted, and no key: what it should have signed will say that it is not trusted.
+      this.#problem('checkpoint', 0, refusal(why));
     }
   }
 
-  #problem(chain: string, size: bigint, what: string): void {
-    this.problems.push({ chain, sequence: Number(size), what });
+  #problem(chain: string, sequence: number, what: string): undefined {
+    this.problemCount++;
+    if (this.problems.length < MAX_FINDINGS) this.problems.push({ chain, sequence, what });
+    return undefined;
   }
 }
 
-const UNSIGNED = 'the checkpoint of this size is not signed by a key that is trusted';
+const stateIn = ({ size, root, head }: Pick<SignedCheckpoint, 'size' | 'root' | 'head'>): SignedState => ({
+  size,
+  root,
+  head,
+});
+const refusal = (why: string): string => `the checkpoint of this size does not count: ${why}`;

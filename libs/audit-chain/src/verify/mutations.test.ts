@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { CheckpointBook } from './checkpoint-book.js';
 import { verifyExport } from './export.js';
-import { VerifierKey } from './note.js';
+import { VerifierKey } from '../checkpoint/verifier-key.js';
 import type { VerifyReport } from './report.js';
 import { MUTATIONS } from './testing/mutations.js';
 import {
@@ -24,7 +24,7 @@ const RUNS = 1_000;
 
 /** @param kept checkpoints that somebody keeps elsewhere */
 function verify(lines: readonly string[], kept: readonly string[] = []): Promise<VerifyReport> {
-  const book = new CheckpointBook([new VerifierKey(old.text)]);
+  const book = new CheckpointBook([VerifierKey.parse(old.text)]);
   book.add(kept);
   return verifyExport(lines, book);
 }

@@ -1,11 +1,11 @@
-import { GrowingTree } from './growing-tree.js';
+import { CompactRange } from '../merkle/compact-range.js';
 import { GENESIS } from '../record.js';
 import { ChainVerifier, type Finding, type StoredRecord } from './chain-verifier.js';
 
 /** What a checkpoint says of a chain, its signature checked by whoever made this of it. */
 export interface SignedState {
   /** How many records the chain had. */
-  readonly size: bigint;
+  readonly size: number;
   readonly root: Buffer;
   /** The linked hash of the last one, where the checkpoint says it. */
   readonly head?: Buffer | undefined;
@@ -20,9 +20,9 @@ export class SignedChain {
   /** Checkpoints that matched. */
   checkpoints = 0;
   /** As far as checkpoints vouch for the chain. */
-  signed = 0n;
+  signed = 0;
 
-  readonly #tree = new GrowingTree();
+  readonly #tree = new CompactRange();
   readonly #waiting: SignedState[] = [];
   #next = 0;
 
@@ -35,7 +35,7 @@ export class SignedChain {
     this.#waiting.splice(0, this.#next);
     this.#next = 0;
     this.#waiting.push(...states);
-    this.#waiting.sort((a, b) => Number(a.size - b.size));
+    this.#waiting.sort((a, b) => a.size - b.size);
     this.#compare();
   }
 
@@ -49,7 +49,7 @@ export class SignedChain {
   /** After the last record. */
   end(): void {
     const last = this.#waiting.at(-1);
-    if (this.chain.broken || !last || last.size <= this.chain.sequence) return;
+    if (this.chain.broken || !last || last.size <= Number(this.chain.sequence)) return;
     this.chain.breaks(
       this.chain.sequence + 1n,
       `the chain ends here, and a checkpoint says that it had ${last.size} records: its end was cut off, or the store was rolled back`,
@@ -73,19 +73,19 @@ export class SignedChain {
 
   #due(): SignedState | undefined {
     const state = this.#waiting[this.#next];
-    return state && state.size <= this.chain.sequence ? state : undefined;
+    return state && state.size <= Number(this.chain.sequence) ? state : undefined;
   }
 
   #matches({ size, root, head }: SignedState): boolean {
-    const here = size === 0n ? GENESIS : this.chain.head;
+    const here = size === 0 ? GENESIS : this.chain.head;
     return size === this.#tree.size && this.#tree.root().equals(root) && (!head || here?.equals(head) === true);
   }
 
   #differs({ size }: SignedState): void {
-    const from = this.signed + 1n;
+    const from = this.signed + 1;
     const which = from >= size ? `record #${size} is` : `a record from #${from} to #${size} is`;
     this.chain.breaks(
-      from < size ? from : size,
+      BigInt(Math.min(from, size)),
       `${which} not the one that was signed: the checkpoint of ${size} records has another root`,
     );
   }

@@ -2,7 +2,6 @@ import { chainName, type RecordKind } from '../record.js';
 import type { ChainHead, StoredRecord } from './chain-verifier.js';
 import { CheckpointBook, type CheckpointRow } from './checkpoint-book.js';
 import type { VerifyReport } from './report.js';
-import type { SignedChain } from './signed-chain.js';
 import { ANNOUNCEMENTS, CHECKPOINTS, hasCheckpoints, NEWEST_CHECKPOINT, SIGNED_CHAINS } from './stored-checkpoints.js';
 import { TrailVerifier } from './trail.js';
 
@@ -19,17 +18,17 @@ export type Snapshot = <T>(work: (query: Query) => Promise<T>) => Promise<T>;
  * Verifies everything in an audit database, chain by chain. Each chain is read in one snapshot, so that appending goes on
  * meanwhile; memory stays flat, whatever the number and size of records. Rejects when the database cannot be read.
  * @param book what was signed as far as it is kept elsewhere, and whose signatures count; the store's own checkpoints are read here
- * @param onPage called with the chain at hand after each page: for progress, and for who has more to compare
+ * @param onPage called with the records of each page: for progress, and for who has more to compare
  */
 export async function verifyStore(
   snapshot: Snapshot,
   book: CheckpointBook = new CheckpointBook(),
-  onPage: (chain: SignedChain, page: readonly StoredRecord[]) => void | Promise<void> = () => undefined,
+  onPage: (page: readonly StoredRecord[]) => void | Promise<void> = () => undefined,
 ): Promise<VerifyReport> {
   const trail = new TrailVerifier(book);
   for (const { topic, partition } of await snapshot((query) => chainsToVerify(query, book))) {
     await snapshot(async (query) => {
-      for await (const page of verifyChain(query, trail, book, topic, partition)) await onPage(trail.current!, page);
+      for await (const page of verifyChain(query, trail, book, topic, partition)) await onPage(page);
     });
   }
   return trail.report();

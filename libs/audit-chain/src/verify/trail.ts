@@ -76,10 +76,10 @@ export class TrailVerifier {
     this.#problemCount += chain.problemCount;
     this.#problems.push(...chain.problems);
     this.#notices.push(...chain.notices);
-    if (this.#book.vouches && !chain.broken && ended.signed < chain.sequence)
+    if (this.#book.vouches && !chain.broken && ended.signed < Number(chain.sequence))
       this.#notices.push({
         chain: chain.chain,
-        sequence: Number(ended.signed) + 1,
+        sequence: ended.signed + 1,
         what: `from here to #${chain.sequence} nothing is signed by a checkpoint yet`,
       });
     this.#current = undefined;
@@ -94,7 +94,8 @@ export class TrailVerifier {
         sequence: 1,
         what: `the chain is not there; a checkpoint says that it had ${size} records`,
       });
-    for (const problem of this.#book.problems) this.problem(problem);
+    this.#problems.push(...this.#book.problems);
+    this.#problemCount += this.#book.problemCount;
     return {
       ok: this.#problemCount === 0,
       records: this.#records,
