@@ -126,7 +126,7 @@ export class Engine {
   async takeIn(shard: number, batch: readonly AcceptedRequest[]): Promise<void> {
     const began = performance.now();
     let ahead = false;
-    await this.shards.exclusively(shard, async () => {
+    await this.shards.beside(shard, async () => {
       const admission = new Admission(this.#dispatcher, this.#backlog, shard, this.shards.isCatchingUp(shard));
       try {
         const wake = !this.shards.isCatchingUp(shard) && this.#dispatcher.shares.free >= batch.length;

@@ -20,8 +20,10 @@ export class WorkerLostError extends Error {
 /** A shard this worker owns. `catchingUp`: older work may wait in the ledger, so new work goes there too, behind it. */
 interface OwnedShard {
   catchingUp: boolean;
-  /** The last piece of work that was queued for this shard; the next waits for it. */
+  /** The last piece of work that wanted the shard for itself; what comes after waits for it. */
   tail: Promise<unknown>;
+  /** What runs beside other such work; who wants the shard for itself waits for all of it. */
+  readonly beside: Set<Promise<unknown>>;
 }
 
 /**
@@ -62,29 +64,45 @@ export class Shards {
   }
 
   /**
-   * Runs work about a shard alone: intake, commands and catching up of one shard take turns, so that a cancellation and its
-   * request, or a claim and newer work, cannot miss one another. Takes the shard over first when it is not owned yet.
+   * Runs work about a shard alone: commands and catching up take turns with each other and with intake, so that a
+   * cancellation and its request, or a claim and newer work, cannot miss one another. Takes the shard over first when it
+   * is not owned yet.
    */
-  async exclusively<T>(shard: number, work: () => Promise<T>): Promise<T> {
-    let owned = this.#owned.get(shard);
-    if (!owned) {
-      owned = { catchingUp: true, tail: Promise.resolve() };
-      this.#owned.set(shard, owned);
-      owned.tail = this.#takeOver(shard);
-    }
-    const before = owned.tail;
-    const run = (async () => {
-      try {
-        await before;
-      } catch (error) {
-        // Only the take-over rejects: without it nothing may be written, and the next try must take over again.
-        this.#owned.delete(shard);
-        throw error;
-      }
-      return work();
-    })();
+  exclusively<T>(shard: number, work: () => Promise<T>): Promise<T> {
+    const owned = this.#get(shard);
+    const run = this.#after(shard, Promise.all([owned.tail, ...owned.beside]), work);
     owned.tail = run.then(noop, noop);
     return run;
+  }
+
+  /** Runs intake of one lane beside that of others: they have no order among them, and the urgent one must not wait. */
+  beside<T>(shard: number, work: () => Promise<T>): Promise<T> {
+    const owned = this.#get(shard);
+    const run = this.#after(shard, owned.tail, work);
+    const ended = run.then(noop, noop);
+    owned.beside.add(ended);
+    void ended.then(() => owned.beside.delete(ended));
+    return run;
+  }
+
+  async #after<T>(shard: number, before: Promise<unknown>, work: () => Promise<T>): Promise<T> {
+    try {
+      await before;
+    } catch (error) {
+      // Only the take-over rejects: without it nothing may be written, and the next try must take over again.
+      this.#owned.delete(shard);
+      throw error;
+    }
+    return work();
+  }
+
+  #get(shard: number): OwnedShard {
+    let owned = this.#owned.get(shard);
+    if (!owned) {
+      owned = { catchingUp: true, tail: this.#takeOver(shard), beside: new Set() };
+      this.#owned.set(shard, owned);
+    }
+    return owned;
   }
 
   /** Only a worker that is not taken for dead may: what it leased afterwards would be nobody's to free. */
