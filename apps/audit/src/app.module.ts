@@ -8,6 +8,12 @@ import { ApiKeys } from './access/api-keys.js';
 import { Appender } from './chain/appender.js';
 import { ChainsController } from './chain/chains.controller.js';
 import { saltKeysOf } from './chain/salt-keys.js';
+import { CheckpointKeys } from './checkpoints/checkpoint-keys.js';
+import { Checkpointer } from './checkpoints/checkpointer.js';
+import { CheckpointsController } from './checkpoints/checkpoints.controller.js';
+import { KeysController } from './checkpoints/keys.controller.js';
+import { Receipts } from './checkpoints/receipts.js';
+import { ReceiptsController } from './checkpoints/receipts.controller.js';
 import { IntakeController } from './chain/intake.controller.js';
 import { Database } from './database/database.js';
 import { Eraser } from './erasure/eraser.js';
@@ -15,13 +21,14 @@ import { ExportController } from './records/export.controller.js';
 import { RecordsController } from './records/records.controller.js';
 import { Rewinding } from './rebuild/rewinding.js';
 import type { AuditSettings } from './settings.js';
+import { BackgroundVerification } from './verify/background.js';
 import { Verification } from './verify/verification.js';
 import { VerifyController } from './verify/verify.controller.js';
 
 /** The service's module. Making the application waits for PostgreSQL, as long as it takes or until the signal aborts. */
 export function auditModule(settings: AuditSettings, logger: Logger, signal: AbortSignal): Type<unknown> {
   @Module({
-    controllers: [IntakeController, ChainsController, RecordsController, ExportController, VerifyController],
+    controllers: [IntakeController, ChainsController, RecordsController, ExportController, VerifyController, CheckpointsController, KeysController, ReceiptsController],
     providers: [
       {
         provide: Database,
@@ -29,17 +36,43 @@ export function auditModule(settings: AuditSettings, logger: Logger, signal: Abo
       },
       {
         provide: Appender,
-        inject: [Database, Eraser],
-        useFactory: (database: Database, eraser: Eraser) => {
-          const salts = saltKeysOf(settings.AUDIT_SALT_KEY, undefined, logger);
+        inject: [Database, Eraser, CheckpointKeys],
+        useFactory: (database: Database, eraser: Eraser, keys: CheckpointKeys) => {
+          const salts = saltKeysOf(settings.AUDIT_SALT_KEY, keys.current?.seed, logger);
           return new Appender(database, salts, logger, () => eraser.notify());
         },
+      },
+      { provide: CheckpointKeys, useFactory: () => new CheckpointKeys(settings) },
+      {
+        provide: Checkpointer,
+        inject: [Database, CheckpointKeys, KafkaProducer],
+        useFactory: (database: Database, keys: CheckpointKeys, producer: KafkaProducer) =>
+          new Checkpointer({
+            database,
+            keys,
+            every: settings.AUDIT_CHECKPOINT_EVERY,
+            file: settings.AUDIT_CHECKPOINT_FILE,
+            sendAll: (records) => producer.sendAll(records),
+            logger,
+          }),
+      },
+      {
+        provide: Receipts,
+        inject: [Database, CheckpointKeys],
+        useFactory: (database: Database, keys: CheckpointKeys) =>
+          new Receipts(database, keys, settings.AUDIT_CHECKPOINT_EVERY.ms, logger),
       },
       { provide: Eraser, inject: [Database], useFactory: (database: Database) => new Eraser(database, logger) },
       {
         provide: Verification,
         inject: [Database],
         useFactory: (database: Database) => new Verification(database, logger),
+      },
+      {
+        provide: BackgroundVerification,
+        inject: [Database],
+        useFactory: (database: Database) =>
+          new BackgroundVerification(database, logger, { rate: settings.AUDIT_VERIFY_RATE }),
       },
       {
         provide: ApiKeys,

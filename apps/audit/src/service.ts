@@ -10,9 +10,11 @@ import { readHeads } from './chain/heads.js';
 import { Database } from './database/database.js';
 import { importExports } from './rebuild/import.js';
 import { Rewinding } from './rebuild/rewinding.js';
+import { Checkpointer } from './checkpoints/checkpointer.js';
 import { Appender } from './chain/appender.js';
 import { Eraser } from './erasure/eraser.js';
 import type { AuditSettings } from './settings.js';
+import { BackgroundVerification } from './verify/background.js';
 
 const MONTHS_EVERY_MS = 6 * 3_600_000;
 /** How old the gauges of chains that other replicas append to may be. */
@@ -55,6 +57,8 @@ export async function startService(
   // Before Kafka: what is recorded can be verified while Kafka is away. (Reading it takes Kafka, which is told first.)
   await app.listen(settings.PORT, '0.0.0.0');
   await importExports(settings.AUDIT_IMPORT ?? [], app.get(Appender), logger);
+  app.get(BackgroundVerification).start();
+  app.get(Checkpointer).start();
   void joinGroup(app, logger);
   setInterval(() => {
     app
@@ -81,6 +85,8 @@ export async function stopService(app: NestFastifyApplication): Promise<void> {
   app.get(Rewinding).stop();
   await app.get(KafkaBatchStrategy).close();
   await app.close();
+  await app.get(Checkpointer).stop();
+  await app.get(BackgroundVerification).stop();
   await app.get(Eraser).stop();
   await app.get(Refusals).stop();
   await app.get(KafkaProducer).close();

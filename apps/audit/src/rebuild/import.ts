@@ -1,6 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
-import { ChainVerifier, chainName, parseExportLine, type StoredRecord } from '@bongsu/audit-chain';
+import { ChainVerifier, chainName, linesOf, parseExportLine, type StoredRecord } from '@bongsu/audit-chain';
 import type { Logger } from '@bongsu/observability';
 import type { Appender } from '../chain/appender.js';
 
@@ -33,7 +32,7 @@ export async function importExports(files: readonly string[], appender: Appender
 }
 
 async function importExport(file: string, appender: Appender): Promise<number> {
-  const lines = createInterface({ input: createReadStream(file, 'utf8'), crlfDelay: Infinity });
+  const lines = linesOf(createReadStream(file) as AsyncIterable<Buffer>);
   let verifier: ChainVerifier | undefined;
   let piece: StoredRecord[] = [];
   let bytes = 0;

@@ -1,4 +1,4 @@
-import { exportLine, recordsOf, type ChainHead, type Query } from '@bongsu/audit-chain';
+import { checkpointsForExport, exportLine, recordsOf, type ChainHead, type Query } from '@bongsu/audit-chain';
 import type { Database } from '../database/database.js';
 import { readHeads } from '../chain/heads.js';
 
@@ -18,11 +18,14 @@ export interface ExportPart {
  */
 export async function* exportLines(database: Database, { chain, after }: ExportPart): AsyncGenerator<string> {
   const query: Query = (sql, values) => database.query(sql, values);
+  const checkpoints = after === undefined ? await checkpointsForExport(query, chain) : [];
+  let first = checkpoints.length > 0 ? { checkpoints } : undefined;
   let piece = '';
   for (const head of (await readHeads(database)).filter((head) => isWanted(head, chain))) {
     for await (const record of recordsOf(query, head.topic, head.partition, after)) {
       if (record.sequence > head.sequence) break; // appended after the call: a busy chain would keep us for ever
-      piece += `${JSON.stringify(exportLine(record))}\n`;
+      piece += `${JSON.stringify({ ...exportLine(record), ...first })}\n`;
+      first = undefined;
       if (piece.length < PIECE_BYTES) continue;
       yield piece;
       piece = '';

@@ -1,4 +1,4 @@
-import { verifyStore, type VerifyReport } from '@bongsu/audit-chain';
+import { CheckpointBook, verifyStore, type VerifierKey, type VerifyReport } from '@bongsu/audit-chain';
 import type { Logger } from '@bongsu/observability';
 import type { Database } from '../database/database.js';
 import { verifyDuration, verifyFailures, verifyRecords } from './metrics.js';
@@ -10,12 +10,15 @@ import { verifyDuration, verifyFailures, verifyRecords } from './metrics.js';
 export class Verification {
   readonly #database: Database;
   readonly #logger: Logger;
+  readonly #keys: () => readonly VerifierKey[];
   #running: Promise<unknown> = Promise.resolve();
   #next: Promise<VerifyReport> | undefined;
 
-  constructor(database: Database, logger: Logger) {
+  /** @param keys whose signatures count; without any, checkpoints are taken at their word */
+  constructor(database: Database, logger: Logger, keys: () => readonly VerifierKey[] = () => []) {
     this.#database = database;
     this.#logger = logger;
+    this.#keys = keys;
   }
 
   /** A verification that begins after the call. Rejects when the database cannot be read. */
@@ -32,7 +35,8 @@ export class Verification {
 
   async #run(): Promise<VerifyReport> {
     const started = performance.now();
-    const report = await verifyStore((work) => this.#database.snapshot(work));
+    const book = new CheckpointBook(this.#keys());
+    const report = await verifyStore((work) => this.#database.snapshot(work), book);
     verifyDuration.set((performance.now() - started) / 1000);
     verifyRecords.set(report.records);
     if (!report.ok) {

@@ -91,6 +91,12 @@ export class CheckpointBook {
       .filter(([, size]) => size > 0);
   }
 
+  /** Lets go of the problems that were told, for who goes on with the same keys. */
+  forget(): void {
+    this.problems.length = 0;
+    this.problemCount = 0;
+  }
+
   #open(note: string): Opened {
     if (this.#vouches) return this.#ring.open(note);
     try {

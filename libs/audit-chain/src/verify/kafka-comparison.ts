@@ -91,8 +91,9 @@ export class KafkaComparison {
   }
 }
 
+const same = (a: Buffer | null, b: Buffer | null): boolean => (a === null || b === null ? a === b : a.equals(b));
+
 function whatDiffers(record: StoredRecord, found: RawRecord): string[] {
-  const same = (a: Buffer | null, b: Buffer | null): boolean => (a === null || b === null ? a === b : a.equals(b));
   const differs: string[] = [];
   if (record.timestampMs !== found.timestamp) differs.push('timestamp');
   if (!same(record.key, found.key)) differs.push('key');

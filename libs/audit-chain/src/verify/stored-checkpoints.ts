@@ -1,3 +1,4 @@
+import { chainName } from '../record.js';
 import type { Query } from './store.js';
 
 /** Whether the store has a table of checkpoints at all: older ones have none. */
@@ -16,10 +17,10 @@ export const NEWEST_CHECKPOINT = `
   WHERE topic = $1 AND partition = $2 ORDER BY size DESC LIMIT 1`;
 
 /** Those that announce a key; which of them count, their own signatures tell. */
-export const ANNOUNCEMENTS = `SELECT note FROM checkpoints WHERE note LIKE E'%\\nnext-key %' ORDER BY size`;
+export const ANNOUNCEMENTS = `SELECT note FROM checkpoints WHERE note LIKE E'%\\nnext-key %' ORDER BY size LIMIT 1000`;
 
 /** Hops through the primary key's index from chain to chain. */
-export const SIGNED_CHAINS = `
+const SIGNED = `
   WITH RECURSIVE found AS (
     (SELECT topic, partition FROM checkpoints ORDER BY topic, partition LIMIT 1)
     UNION ALL
@@ -29,5 +30,26 @@ export const SIGNED_CHAINS = `
       WHERE (topic, partition) > (found.topic, found.partition)
       ORDER BY topic, partition LIMIT 1
     ) following
-  )
-  SELECT topic, partition FROM found`;
+  )`;
+export const SIGNED_CHAINS = `${SIGNED} SELECT topic, partition FROM found`;
+
+/** The newest checkpoint of every chain. */
+const NEWEST_CHECKPOINTS = `${SIGNED}
+  SELECT newest.* FROM found, LATERAL (
+    SELECT topic, partition, note FROM checkpoints
+    WHERE topic = found.topic AND partition = found.partition ORDER BY size DESC LIMIT 1
+  ) newest ORDER BY topic, partition`;
+
+/**
+ * The checkpoints that go with an export: the newest of each chain, and for a whole export those that announce keys, so that
+ * one key is enough to verify it. To be read before the heads, which are then at least as far.
+ * @param chain only its own, `<topic>/<partition>`: what is expected of chains that are not there would be missed
+ */
+export async function checkpointsForExport(query: Query, chain: string | undefined): Promise<string[]> {
+  if (!(await hasCheckpoints(query))) return [];
+  const newest = await query<{ topic: string; partition: number; note: string }>(NEWEST_CHECKPOINTS);
+  if (chain !== undefined)
+    return newest.filter(({ topic, partition }) => chainName(topic, partition) === chain).map(({ note }) => note);
+  const announcements = await query<{ note: string }>(ANNOUNCEMENTS);
+  return [...new Set([...announcements, ...newest].map(({ note }) => note))];
+}
