@@ -28,7 +28,16 @@ import { VerifyController } from './verify/verify.controller.js';
 /** The service's module. Making the application waits for PostgreSQL, as long as it takes or until the signal aborts. */
 export function auditModule(settings: AuditSettings, logger: Logger, signal: AbortSignal): Type<unknown> {
   @Module({
-    controllers: [IntakeController, ChainsController, RecordsController, ExportController, VerifyController, CheckpointsController, KeysController, ReceiptsController],
+    controllers: [
+      IntakeController,
+      ChainsController,
+      RecordsController,
+      ExportController,
+      VerifyController,
+      CheckpointsController,
+      KeysController,
+      ReceiptsController,
+    ],
     providers: [
       {
         provide: Database,
@@ -65,14 +74,14 @@ export function auditModule(settings: AuditSettings, logger: Logger, signal: Abo
       { provide: Eraser, inject: [Database], useFactory: (database: Database) => new Eraser(database, logger) },
       {
         provide: Verification,
-        inject: [Database],
-        useFactory: (database: Database) => new Verification(database, logger),
+        inject: [Database, CheckpointKeys],
+        useFactory: (database: Database, keys: CheckpointKeys) => new Verification(database, logger, () => keys.own),
       },
       {
         provide: BackgroundVerification,
-        inject: [Database],
-        useFactory: (database: Database) =>
-          new BackgroundVerification(database, logger, { rate: settings.AUDIT_VERIFY_RATE }),
+        inject: [Database, CheckpointKeys],
+        useFactory: (database: Database, keys: CheckpointKeys) =>
+          new BackgroundVerification(database, logger, { rate: settings.AUDIT_VERIFY_RATE, keys: () => keys.own }),
       },
       {
         provide: ApiKeys,
