@@ -28,7 +28,9 @@ export const AUDIT_SETTINGS = {
   ),
   AUDIT_SALT_KEY: optional(saltKeys('what salts of payloads are derived with')),
   AUDIT_SIGNING_KEY: optional(signingKey('what checkpoints are signed with')),
-  AUDIT_PREVIOUS_SIGNING_KEY: optional(signingKey('the signing key before, for as long as the new one is to be announced')),
+  AUDIT_PREVIOUS_SIGNING_KEY: optional(
+    signingKey('the signing key before, for as long as the new one is to be announced'),
+  ),
   AUDIT_ORIGIN: matching(/^[\w.-]{1,100}(?:\/[\w.-]{1,100}){0,4}$/, 'a name such as example.org/audit')(
     'who speaks in checkpoints: the name of the key and the beginning of the first line',
     'bongsu',

@@ -12,6 +12,7 @@ export const ERRORS = {
   method_not_allowed: { status: 405, title: 'The method is not allowed here', retryable: false },
   request_timeout: { status: 408, title: 'The request did not arrive in time', retryable: true },
   already_ended: { status: 409, title: 'The notification has already ended', retryable: false },
+  not_yet_signed: { status: 409, title: 'Not all of it is under a signed checkpoint yet', retryable: true },
   body_too_large: { status: 413, title: 'The body is too large', retryable: false },
   unsupported_media_type: { status: 415, title: 'The media type or encoding is not supported', retryable: false },
   validation_failed: { status: 422, title: 'The request is not valid', retryable: false },

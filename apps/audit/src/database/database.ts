@@ -13,10 +13,11 @@ import type { DataSource } from 'typeorm';
 import { Chain1795219300000 } from './migrations/1795219300000-chain.js';
 import { InsertOnly1795219400000 } from './migrations/1795219400000-insert-only.js';
 import { Erasures1795306000000 } from './migrations/1795306000000-erasures.js';
+import { Checkpoints1795309000000 } from './migrations/1795309000000-checkpoints.js';
 import { prepareMonths } from './month-partitions.js';
 import { actAs, ERASER, OWNER, rolesOf, warnOfRights, type Role } from './roles.js';
 
-const MIGRATIONS = [Chain1795219300000, InsertOnly1795219400000, Erasures1795306000000];
+const MIGRATIONS = [Chain1795219300000, InsertOnly1795219400000, Erasures1795306000000, Checkpoints1795309000000];
 
 /** The audit service's database, connected and up to date. What it hands out may SELECT and INSERT (roles.ts). */
 export class Database {

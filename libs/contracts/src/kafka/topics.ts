@@ -50,6 +50,7 @@ export const ENDPOINT_ENABLED = 'bongsu.endpoint.enabled.v1';
 export const RECIPIENT_ERASED = 'bongsu.recipient.erased.v1';
 export const ACCESS_REFUSED = 'bongsu.access.refused.v1';
 export const AUDIT_READ = 'bongsu.audit.read.v1';
+export const CHECKPOINT_SIGNED = 'bongsu.audit.checkpoint.v1';
 export const ACCESS_KEY_CHANGED = 'bongsu.access-key.changed.v1';
 export const deliveryEventType = (status: DeliveryStatus): string => `bongsu.delivery.${status}.v1`;
 
@@ -144,7 +145,8 @@ export const TOPICS = {
     cleanup: 'delete',
     retentionMs: -1,
     writtenBy: 'audit',
-    readBy: [],
+    // Not events: each record is a signed note, as text.
+    readBy: [audit],
     events: new Map(),
   },
 } as const satisfies Record<string, TopicDeclaration | Record<Priority, TopicDeclaration>>;

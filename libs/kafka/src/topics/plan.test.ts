@@ -16,7 +16,9 @@ describe('planTopics', () => {
     expect(names).toContain('notification.requests.urgent.v1.bongsu.notification.dlt');
     expect(names).toContain('notification.events.v1.bongsu.status.dlt');
     expect(names).toContain('access.keys.v1.bongsu.audit.dlt');
-    expect(names.some((name) => name.startsWith('audit.checkpoints.v1.'))).toBe(false);
+    expect(names.filter((name) => name.startsWith('audit.checkpoints.v1.'))).toEqual([
+      'audit.checkpoints.v1.bongsu.audit.dlt',
+    ]);
     expect(new Set(names).size).toBe(names.length);
     expect(notes).toEqual([]);
   });
