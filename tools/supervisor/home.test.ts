@@ -85,9 +85,12 @@ describe('a reset', () => {
 
   it('deletes what the stack keeps, and nothing that is not its own', async () => {
     await loadSecrets(readStackSettings({ BONGSU_HOME: home }).settings);
+    // Left there, it would keep a new database's chains from ever being signed: it says that they were longer once.
+    await writeFile(join(home, 'audit-checkpoints'), 'old');
     await writeFile(join(home, 'notes.txt'), 'mine');
     expect(await deleteHome(home)).toBe(true);
     expect(existsSync(join(home, 'secrets'))).toBe(false);
+    expect(existsSync(join(home, 'audit-checkpoints'))).toBe(false);
     expect(await readFile(join(home, 'notes.txt'), 'utf8')).toBe('mine');
   });
 
@@ -120,19 +123,28 @@ describe('the secrets', () => {
     expect(made.apiKey).toMatch(/^[A-Za-z0-9_-]{32,256}$/);
     expect(Buffer.from(made.webhookSecret.replace(/^whsec_/, ''), 'base64')).toHaveLength(32);
     expect(Buffer.from(made.auditSaltKey, 'base64')).toHaveLength(32);
+    expect(Buffer.from(made.auditSigningKey, 'base64')).toHaveLength(32);
+    expect(made.auditSigningKey).not.toBe(made.auditSaltKey);
     expect(await loadSecrets(settings())).toEqual(made);
-    for (const file of ['api-key', 'secrets/api-key', 'secrets/webhook-signing-secret', 'secrets/audit-salt-key']) {
+    const files = ['api-key', 'webhook-signing-secret', 'audit-salt-key', 'audit-signing-key'];
+    for (const file of ['api-key', ...files.map((each) => `secrets/${each}`)]) {
       expect((await stat(join(home, file))).mode & 0o777).toBe(0o600);
     }
   });
 
   it('of the environment win, and do not replace those that were made', async () => {
     const made = await loadSecrets(settings());
-    const given = { BOOTSTRAP_API_KEY: 'k'.repeat(40), WEBHOOK_SIGNING_SECRET: 'whsec_abc', AUDIT_SALT_KEY: 's' };
+    const given = {
+      BOOTSTRAP_API_KEY: 'k'.repeat(40),
+      WEBHOOK_SIGNING_SECRET: 'whsec_abc',
+      AUDIT_SALT_KEY: 's',
+      AUDIT_SIGNING_KEY: 'g',
+    };
     expect(await loadSecrets(settings(given))).toEqual({
       apiKey: 'k'.repeat(40),
       webhookSecret: 'whsec_abc',
       auditSaltKey: 's',
+      auditSigningKey: 'g',
     });
     expect((await readFile(join(home, 'api-key'), 'utf8')).trim()).toBe('k'.repeat(40));
     expect(await loadSecrets(settings())).toEqual(made);

@@ -6,7 +6,17 @@ import { endProcess, readPidFile, runningProcess, writePidFile } from '../stack/
 import { CLUSTER_FOLDER } from './stack-settings.ts';
 
 /** What the stack makes in its home; nothing else in there is ever deleted. */
-const OWN = ['api-key', 'kafka', 'logs', 'postgres', 'run', 'secrets', 'supervisor.pid', 'zookeeper'];
+const OWN = [
+  'api-key',
+  'audit-checkpoints',
+  'kafka',
+  'logs',
+  'postgres',
+  'run',
+  'secrets',
+  'supervisor.pid',
+  'zookeeper',
+];
 const MARKER = 'bongsu-local-stack';
 
 /** Another supervisor already runs on the same home. */

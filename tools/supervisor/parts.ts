@@ -122,7 +122,7 @@ export function servicePart(service: Service, settings: StackSettings, secrets: 
 export function serviceEnvironment(
   service: Service,
   settings: StackSettings,
-  { apiKey, webhookSecret, auditSaltKey }: Secrets,
+  { apiKey, webhookSecret, auditSaltKey, auditSigningKey }: Secrets,
   environment: NodeJS.ProcessEnv = process.env,
 ): Record<string, string> {
   const { ports, rolePasswords } = settings;
@@ -140,7 +140,14 @@ export function serviceEnvironment(
     DATABASE_URL: serviceUrl(service, ports.POSTGRES_PORT, 'bongsu', rolePasswords[service]),
     BOOTSTRAP_API_KEY: apiKey,
     WEBHOOK_SIGNING_SECRET: webhookSecret,
-    ...(service === 'audit' ? { AUDIT_SALT_KEY: auditSaltKey } : {}),
+    ...(service === 'audit'
+      ? {
+          AUDIT_SALT_KEY: auditSaltKey,
+          AUDIT_SIGNING_KEY: auditSigningKey,
+          // Deleted with the database that it vouches for: to another one it would be a contradiction.
+          AUDIT_CHECKPOINT_FILE: chosen('AUDIT_CHECKPOINT_FILE', join(settings.home, 'audit-checkpoints')),
+        }
+      : {}),
     SMTP_URL: chosen('SMTP_URL', `smtp://127.0.0.1:${ports.SMTP_PORT}`),
     SMTP_FROM: chosen('SMTP_FROM', 'Bongsu <no-reply@bongsu.example>'),
     // On this machine one tries webhooks with a receiver on this machine.

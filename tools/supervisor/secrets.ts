@@ -8,6 +8,8 @@ export interface Secrets {
   readonly webhookSecret: string;
   /** Without it the audit's store could not be rebuilt with the same hashes (docs/adr/0011). */
   readonly auditSaltKey: string;
+  /** What checkpoints of the audit trail are signed with; the base64 of an Ed25519 seed. */
+  readonly auditSigningKey: string;
 }
 
 /**
@@ -28,6 +30,10 @@ export async function loadSecrets({ keysHome: home, ...given }: StackSettings): 
     auditSaltKey:
       given.auditSaltKey ??
       (await kept(join(home, 'secrets', 'audit-salt-key'), () => randomBytes(32).toString('base64'))),
+    // Any 32 bytes are the seed of an Ed25519 key (RFC 8032, 5.1.5).
+    auditSigningKey:
+      given.auditSigningKey ??
+      (await kept(join(home, 'secrets', 'audit-signing-key'), () => randomBytes(32).toString('base64'))),
   };
   await write(join(home, 'api-key'), secrets.apiKey);
   return secrets;

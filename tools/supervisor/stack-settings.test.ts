@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { serviceEnvironment } from './parts.ts';
 import { PORT_VARIABLES } from './stack-ports.ts';
@@ -102,7 +103,7 @@ describe('a cluster', () => {
     const env = serviceEnvironment(
       'api',
       settings,
-      { apiKey: KEY, webhookSecret: 'whsec_x', auditSaltKey: 'c2FsdA==' },
+      { apiKey: KEY, webhookSecret: 'whsec_x', auditSaltKey: 'c2FsdA==', auditSigningKey: 'c2VlZA==' },
       {},
     );
     expect(env['KAFKA_BROKERS']).toBe('127.0.0.1:9092,127.0.0.1:10001,127.0.0.1:9094');
@@ -116,7 +117,7 @@ describe('a service of the local stack', () => {
     SMTP_PORT: '10003',
     BONGSU_AUDIT_DB_PASSWORD: 'p@ss/word',
   });
-  const secrets = { apiKey: KEY, webhookSecret: 'whsec_x', auditSaltKey: 'c2FsdA==' };
+  const secrets = { apiKey: KEY, webhookSecret: 'whsec_x', auditSaltKey: 'c2FsdA==', auditSigningKey: 'c2VlZA==' };
 
   it('is told where its own stack is, whatever the environment says', () => {
     const env = serviceEnvironment('api', settings, secrets, {
@@ -133,9 +134,16 @@ describe('a service of the local stack', () => {
     });
   });
 
-  it('alone of all gets the key of the salts when it is the audit', () => {
-    expect(serviceEnvironment('audit', settings, secrets, {})).toMatchObject({ AUDIT_SALT_KEY: 'c2FsdA==' });
-    expect(serviceEnvironment('api', settings, secrets, {})).not.toHaveProperty('AUDIT_SALT_KEY');
+  it('alone of all gets the keys of salts and checkpoints, and a file for these, when it is the audit', () => {
+    const env = serviceEnvironment('audit', settings, secrets, {});
+    expect(env).toMatchObject({ AUDIT_SALT_KEY: 'c2FsdA==', AUDIT_SIGNING_KEY: 'c2VlZA==' });
+    expect(env['AUDIT_CHECKPOINT_FILE']).toBe(join(settings.home, 'audit-checkpoints'));
+    const chosen = serviceEnvironment('audit', settings, secrets, { AUDIT_CHECKPOINT_FILE: '/elsewhere' });
+    expect(chosen['AUDIT_CHECKPOINT_FILE']).toBe('/elsewhere');
+    for (const service of ['api', 'notification'] as const) {
+      const others = serviceEnvironment(service, settings, secrets, {});
+      expect(Object.keys(others).filter((name) => name.startsWith('AUDIT_'))).toEqual([]);
+    }
   });
 
   it('gets the mail catcher and webhooks to this machine, unless the environment has chosen', () => {

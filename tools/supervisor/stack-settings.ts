@@ -18,6 +18,7 @@ export interface StackSettings extends StackPorts {
   readonly apiKey: string | undefined;
   readonly webhookSecret: string | undefined;
   readonly auditSaltKey: string | undefined;
+  readonly auditSigningKey: string | undefined;
   /** Show every line of every part. */
   readonly verbose: boolean;
   /** Show the services' lines, whatever their level: somebody has chosen the level. */
@@ -60,6 +61,7 @@ export function readStackSettings(
     apiKey,
     webhookSecret,
     auditSaltKey: get('AUDIT_SALT_KEY'),
+    auditSigningKey: get('AUDIT_SIGNING_KEY'),
     verbose,
     showServices: verbose || get('LOG_LEVEL') !== undefined,
   };
