@@ -66,10 +66,11 @@ function verifiedBy(key: VerifierKey, query: Query, notes: readonly string[]): P
 }
 
 const at = (partition: number, from: number, to = from) => ({ chain: chainName(EVENTS, partition), from, to });
-function expectFound(what: string, report: VerifyReport, place: ReturnType<typeof at>): void {
+/** What is wrong with a report that should name this place; undefined when it does. */
+function missed(what: string, report: VerifyReport, place: ReturnType<typeof at>): unknown {
   const first = report.problems.find(({ chain }) => chain === place.chain);
-  const found = !report.ok && first && first.sequence >= place.from && first.sequence <= place.to;
-  expect([what, found ? 'found' : report]).toEqual([what, 'found']);
+  const isNamed = !report.ok && first && first.sequence >= place.from && first.sequence <= place.to;
+  return isNamed ? undefined : [what, report];
 }
 
 /** As whoever owns the database would do it: another payload, and every hash from there on computed again. */
@@ -128,7 +129,9 @@ describe('a store whose owner changes it', () => {
         const report = await after((tx) => rewrite(tx, partition, sequence));
         const from = [1, 11, 21].findLast((each) => each <= sequence)!;
         const gap = partition === 1 && sequence === 11;
-        expectFound(`rewritten from #${sequence}`, report, gap ? at(1, 11) : at(partition, from, from + 9));
+        expect(
+          missed(`rewritten from #${sequence}`, report, gap ? at(1, 11) : at(partition, from, from + 9)),
+        ).toBeUndefined();
       }
     }
   });
@@ -140,7 +143,7 @@ describe('a store whose owner changes it', () => {
         await tx.query('DELETE FROM checkpoints WHERE topic = $1 AND partition = 0', [EVENTS]);
         await signChain(tx, PLACES[0]!, SIZES, forger);
       });
-      expectFound('signed by another key', report, at(0, 10, COUNT));
+      expect(missed('signed by another key', report, at(0, 10, COUNT))).toBeUndefined();
     }
   });
 
@@ -150,15 +153,17 @@ describe('a store whose owner changes it', () => {
         await rewrite(tx, 0, sequence);
         await tx.query('DELETE FROM checkpoints');
       }, kept);
-      expectFound(
-        'checkpoints removed',
-        report,
-        at(
-          0,
-          [1, 11, 21].findLast((each) => each <= sequence)!,
-          COUNT,
+      expect(
+        missed(
+          'checkpoints removed',
+          report,
+          at(
+            0,
+            [1, 11, 21].findLast((each) => each <= sequence)!,
+            COUNT,
+          ),
         ),
-      );
+      ).toBeUndefined();
     }
   });
 
@@ -168,12 +173,14 @@ describe('a store whose owner changes it', () => {
         await tx.query('DELETE FROM records WHERE partition = 0 AND topic = $1 AND sequence > $2', [EVENTS, size]);
         await tx.query('DELETE FROM checkpoints WHERE partition = 0 AND topic = $1 AND size > $2', [EVENTS, size]);
       };
-      expectFound(`rolled back to #${size}`, await after(cut, kept), at(0, size + 1));
+      expect(missed(`rolled back to #${size}`, await after(cut, kept), at(0, size + 1))).toBeUndefined();
       const records = (tx: Tx) =>
         tx.query('DELETE FROM records WHERE partition = 0 AND topic = $1 AND sequence > $2', [EVENTS, size]);
-      expectFound(`cut off behind #${size}`, await after(records), at(0, size + 1));
+      expect(missed(`cut off behind #${size}`, await after(records), at(0, size + 1))).toBeUndefined();
     }
-    expectFound('dropped', await after((tx) => tx.query('DELETE FROM records WHERE partition = 1')), at(1, 1));
+    expect(
+      missed('dropped', await after((tx) => tx.query('DELETE FROM records WHERE partition = 1')), at(1, 1)),
+    ).toBeUndefined();
     const all = await after(
       (tx) => tx.query('DELETE FROM records').then(() => tx.query('DELETE FROM checkpoints')),
       kept,
@@ -195,7 +202,7 @@ describe('a store whose owner changes it', () => {
       const report = await after((tx) =>
         tx.query(`UPDATE checkpoints SET ${change} WHERE topic = $1 AND partition = 0 AND size = 10`, [EVENTS]),
       );
-      expectFound(change, report, at(0, from, to));
+      expect(missed(change, report, at(0, from, to))).toBeUndefined();
     }
   });
 
@@ -206,7 +213,7 @@ describe('a store whose owner changes it', () => {
       await tx.query('UPDATE records SET sequence = sequence - 1 WHERE partition = 1 AND sequence > 11');
       await rewrite(tx, 1, 0);
     });
-    expectFound('gap hidden', report, at(1, 11, 20));
+    expect(missed('gap hidden', report, at(1, 11, 20))).toBeUndefined();
   });
 });
 

@@ -25,7 +25,7 @@ describe('an answer that takes long', () => {
 
   it('is cut off when it fails late', async () => {
     const { promise, reject } = Promise.withResolvers<never>();
-    const stream = (await patiently(promise, TIMES)) as unknown as Readable;
+    const stream = await patiently(promise, TIMES);
     reject(new Error('away'));
     await expect(stream.toArray()).rejects.toThrow('away');
   });
