@@ -1,9 +1,11 @@
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { assert, integer, property, string } from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { CompactRange } from '../merkle/compact-range.js';
+import { verifyConsistency, verifyInclusion } from '../merkle/proofs.js';
 import { EMPTY_ROOT, hashLeaf } from '../merkle/tree-hash.js';
 import { formatCheckpoint, parseCheckpoint, type Checkpoint } from './checkpoint.js';
 import { KeyRing } from './key-ring.js';
@@ -201,6 +203,49 @@ describe('checkpoints', () => {
     `bongsu/t/0\n1\n${root}\nchain ${root}\nchain ${root}\n`,
     `bongsu/t/0\n1\n${root}\nnext-key nonsense\n`,
   ])('are refused as malformed: %j', (text) => expect(() => parseCheckpoint(text)).toThrow(SyntaxError));
+});
+
+interface Vectors {
+  readonly seeds: readonly [string, string];
+  readonly keys: readonly [string, string];
+  readonly checkpoints: readonly [string, string];
+  readonly inclusionProof: { readonly sequence: number; readonly size: number; readonly proof: readonly string[] };
+  readonly consistencyProof: { readonly from: number; readonly to: number; readonly proof: readonly string[] };
+}
+
+describe('the vectors that docs/audit-format.md publishes', () => {
+  const page = readFileSync(new URL('../../../../docs/audit-format.md', import.meta.url), 'utf8');
+  const [records = '', tree = ''] = [...page.matchAll(/```json\n([\s\S]*?)```/g)].map(([, text = '']) => text);
+  const hashes = (JSON.parse(records) as { hash: string }[]).map(({ hash }) => Buffer.from(hash, 'hex'));
+  const { seeds, keys, checkpoints, inclusionProof, consistencyProof } = JSON.parse(tree) as Vectors;
+  const bytes = (base64: readonly string[]): Buffer[] => base64.map((each) => Buffer.from(each, 'base64'));
+  const rootOf = (size: number): Buffer => {
+    const range = new CompactRange();
+    for (const hash of hashes.slice(0, size)) range.append(hash);
+    return range.root();
+  };
+  const [old, next] = seeds.map((seed) => new SigningKey('bongsu', privateKey(seed))) as [SigningKey, SigningKey];
+
+  it('are what we sign', () => {
+    expect([old, next].map(({ verifier }) => verifier.toString())).toEqual(keys);
+    const of = (size: number) => ({ ...CHECKPOINT, size, root: rootOf(size), head: hashes[size - 1] });
+    const announcement = { ...of(3), nextKey: next.verifier, previousKey: old.verifier };
+    expect(signNote(formatCheckpoint(announcement), old, next)).toBe(checkpoints[0]);
+    expect(signNote(formatCheckpoint(of(4)), next)).toBe(checkpoints[1]);
+  });
+
+  it('verify with the first key', () => {
+    const ring = new KeyRing(VerifierKey.parse(keys[0]));
+    ring.learn(checkpoints);
+    for (const [i, note] of checkpoints.entries())
+      expect(ring.open(note)).toMatchObject({ size: i + 3, root: rootOf(i + 3) });
+    const { sequence, size } = inclusionProof;
+    const [leaf, index] = [hashLeaf(hashes[sequence - 1]!), sequence - 1];
+    expect(verifyInclusion({ leaf, index, size, proof: bytes(inclusionProof.proof), root: rootOf(size) })).toBe(true);
+    const { from, to } = consistencyProof;
+    const claim = { oldSize: from, oldRoot: rootOf(from), size: to, root: rootOf(to) };
+    expect(verifyConsistency({ ...claim, proof: bytes(consistencyProof.proof) })).toBe(true);
+  });
 });
 
 describe('the key ring', () => {
