@@ -53,6 +53,8 @@ describe('the command line', () => {
     [['status', ID, 'more'], "Unexpected argument 'more'"],
     [['topics', 'apply', '--wait', '-1'], 'ambiguous'],
     [['audit', 'verify', '--database', 'http://x'], '--database must be a URL'],
+    [['audit', 'receipt', '../keys'], 'is not the id of a notification'],
+    [['audit', 'receipt', ID, '--out', ''], '--out needs the name of a file'],
   ])('answers %j with what is wrong, the help, and 2', async (args, message) => {
     const { code, stdout, stderr } = await run(args, env);
     expect([code, stdout]).toEqual([2, '']);
