@@ -39,7 +39,10 @@ export function saltKeysOf(
   logger: Logger,
 ): SaltKeys {
   if (given) return new SaltKeys(given);
-  if (signingSecret) return SaltKeys.derivedFrom(signingSecret);
+  if (signingSecret) {
+    logger.warn('There is no AUDIT_SALT_KEY: salts are derived from AUDIT_SIGNING_KEY, and change when that does');
+    return SaltKeys.derivedFrom(signingSecret);
+  }
   logger.warn('There is no AUDIT_SALT_KEY: salts are random, and a store rebuilt from Kafka will have other hashes');
   return new SaltKeys([{ key: randomBytes(SALT_KEY_BYTES) }]);
 }
