@@ -191,8 +191,9 @@ class Checkpoint:
             self.signatures.append((match[1], unbase64(match[2], "a signature")))
 
     def signed_by(self, key):
-        return any(name == key.name and s[:4] == key.id and len(s) == 68
-                   and ed25519_holds(key.public, self.text.encode(), s[4:]) for name, s in self.signatures)
+        # A key speaks for the log that it is named after, and for no other.
+        return self.origin == f"{key.name}/{self.chain}" and any(
+            name == key.name and s[:4] == key.id and len(s) == 68 and ed25519_holds(key.public, self.text.encode(), s[4:]) for name, s in self.signatures)
 
 
 def notes_in(text):
@@ -399,7 +400,7 @@ class Chain:
 
 class Report:
     def __init__(self):
-        self.count, self.records, self.notices, self.uncovered = 0, 0, [], []
+        self.count, self.records, self.signed, self.notices, self.uncovered = 0, 0, 0, [], []
 
     def problem(self, chain, sequence, what):
         self.count += 1
@@ -430,6 +431,8 @@ def verify_export(path, key, checkpoint_text, report):
     if number == 0:
         checkpoints = by_chain(list(notes_in(checkpoint_text)), key, report)
     end(chain, report)
+    if key and not report.signed:
+        report.problem("export", 0, "nothing in it is signed by a key that is trusted")
     for name, left in sorted(checkpoints.items()):
         if any(each.size > 0 for each in left):
             report.problem(name, 1, f"the chain is missing; a checkpoint says {max(each.size for each in left)} records")
@@ -439,6 +442,7 @@ def verify_export(path, key, checkpoint_text, report):
 def end(chain, report):
     if chain:
         chain.end()
+        report.signed += chain.signed
         report.notices += chain.notices[:MAX_SHOWN]
         if chain.signed < chain.expected - 1:
             report.uncovered.append(f"{chain.name} #{chain.signed + 1} to #{chain.expected - 1}")
@@ -492,7 +496,7 @@ def main():
         checkpoint_text = open(args.checkpoints, encoding="utf-8").read() if args.checkpoints else ""
         chains = verify_receipt(args.file, key, report) if args.receipt else verify_export(
             args.file, key, checkpoint_text, report)
-    except (OSError, Malformed, KeyError, TypeError, AttributeError, ValueError) as error:
+    except (OSError, Malformed, KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         print(f"cannot be checked: {error.__class__.__name__}: {error}", file=sys.stderr)
         return 2
     for notice in report.notices:

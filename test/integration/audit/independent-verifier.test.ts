@@ -15,7 +15,7 @@ import { newSigner, signChain } from './signed-store.js';
 const EVENTS = 'notification.events.v1';
 const VERIFIER = new URL('../../../verifier/bongsu_verify.py', import.meta.url).pathname;
 
-const [signer, next] = [newSigner(), newSigner('next')];
+const [signer, next] = [newSigner(), newSigner()];
 let audit: AuditDatabase;
 let folder: string;
 beforeAll(async () => {

@@ -11,8 +11,9 @@ import {
 } from '@bongsu/audit-chain';
 import type { Owner } from './database.js';
 
-export const newSigner = (name = 'audit.example.org'): SigningKey =>
-  new SigningKey(name, generateKeyPairSync('ed25519').privateKey);
+const LOG = 'audit.example.org';
+
+export const newSigner = (): SigningKey => new SigningKey(LOG, generateKeyPairSync('ed25519').privateKey);
 
 /**
  * Puts checkpoints into a store as the service would, of the given sizes (up to the chain's), and gives their notes. The
@@ -33,7 +34,7 @@ export async function signChain(
     tree.append(hash);
     if (!sizes.includes(tree.size)) continue;
     const announced = nextKey && notes.length === 0 ? { nextKey } : {};
-    const said = { log: 'audit.example.org', topic, partition, size: tree.size, root: tree.root(), head: hash };
+    const said = { log: LOG, topic, partition, size: tree.size, root: tree.root(), head: hash };
     const note = signNote(formatCheckpoint({ ...said, ...announced }), signer);
     await owner.query(
       `INSERT INTO checkpoints (topic, partition, size, root, peaks, note, signed_ms) VALUES ($1, $2, $3, $4, '', $5, 0)

@@ -25,7 +25,7 @@ const SIZES = [10, 20, COUNT];
 const PLACES = [0, 1].map((partition) => ({ topic: EVENTS, partition }));
 const KEYS = { topic: 'access.keys.v1', partition: 0 };
 
-const [signer, next, forger] = [newSigner(), newSigner('next'), newSigner()];
+const [signer, next, forger] = [newSigner(), newSigner(), newSigner()];
 let audit: AuditDatabase;
 let kept: string[] = [];
 beforeAll(async () => {

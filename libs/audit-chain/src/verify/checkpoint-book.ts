@@ -45,7 +45,8 @@ export class CheckpointBook {
 
   /** Takes checkpoints that are kept outside of the trail; what they say is expected of it. */
   add(notes: Iterable<string>): void {
-    this.#waiting.push(...new Set(notes));
+    // Not push(...): a call has no room for the notes of some weeks.
+    for (const note of new Set(notes)) this.#waiting.push(note);
     this.learn(this.#waiting);
     this.#waiting = this.#waiting.filter((note) => {
       const opened = this.#open(note);

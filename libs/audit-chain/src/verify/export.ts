@@ -37,6 +37,11 @@ export async function verifyExport(
     if (waiting) await waiting; // most calls have nothing to wait for, and an await each would cost more than they do
   }
   if (bad.length > 0) locate(bad, trail, undefined);
+  trail.endChain();
+  if (book.vouches && trail.checkpoints === 0) {
+    // Whoever rewrites a trail leaves its checkpoints out: nothing that is signed is then nothing that is verified.
+    trail.problem({ chain: 'export', sequence: 0, what: 'nothing in it is signed by a key that is trusted' });
+  }
   return trail.report();
 }
 

@@ -34,7 +34,7 @@ export class SignedChain {
   expect(states: readonly SignedState[]): void {
     this.#waiting.splice(0, this.#next);
     this.#next = 0;
-    this.#waiting.push(...states);
+    for (const state of states) this.#waiting.push(state);
     this.#waiting.sort((a, b) => a.size - b.size);
     this.#compare();
   }

@@ -36,6 +36,11 @@ export class TrailVerifier {
     return this.#records + (this.#current?.chain.records ?? 0);
   }
 
+  /** Checkpoints that matched, of the chains that have ended. */
+  get checkpoints(): number {
+    return this.#checkpoints;
+  }
+
   /** Ends the chain before. To be called for a chain that has no records, too. */
   begin(topic: string, partition: number): SignedChain {
     this.endChain();

@@ -22,6 +22,9 @@ export const below = (limit: number): number => Math.floor(random() * limit);
 export const pick = <T>(list: readonly T[]): T => list[below(list.length)]!;
 export const randomBuffer = (size: number): Buffer => Buffer.from(Array.from({ length: size }, () => below(256)));
 
+/** Who speaks in the checkpoints, and what the keys are named after. */
+const LOG = 'audit.example.org';
+
 class Signer {
   readonly text: string;
   readonly #id: Buffer;
@@ -42,7 +45,7 @@ class Signer {
   }
 }
 /** The key that a verifier is given, the one that it announces, and one of somebody else with the first one's name. */
-export const [old, current, forger] = [new Signer('bongsu'), new Signer('bongsu-2'), new Signer('bongsu')];
+export const [old, current, forger] = [new Signer(LOG), new Signer(LOG), new Signer(LOG)];
 
 /** RFC 6962's definition, literally; the verifier grows its tree another way. */
 function rootOf(hashes: readonly Buffer[]): Buffer {
@@ -118,7 +121,7 @@ export const checkpointText = (records: readonly StoredRecord[], size: number, m
   const { topic, partition } = records[0]!;
   const hashes = records.slice(0, size).map((record) => record.hash);
   const head = hashes.at(-1)!.toString('base64');
-  return `audit.example.org/${chainName(topic, partition)}\n${size}\n${rootOf(hashes).toString('base64')}\nchain ${head}\n${more}`;
+  return `${LOG}/${chainName(topic, partition)}\n${size}\n${rootOf(hashes).toString('base64')}\nchain ${head}\n${more}`;
 };
 
 export const CHAINS = [
