@@ -9,7 +9,7 @@ import type { CheckpointKeys } from './checkpoint-keys.js';
 import type { CheckpointEvery } from './every.js';
 import { checkpointsTotal, unsignedSince } from './metrics.js';
 import { publish, type Chain, type SendAll } from './publisher.js';
-import { Refusal, Signer } from './signer.js';
+import { expectEarlier, Refusal, Signer } from './signer.js';
 import { ANNOUNCEMENTS, FOLLOWING, NEWEST_OF_EACH } from './sql/checkpoints.js';
 
 /** How often is looked what there is to sign, milliseconds, or as often as is to be signed. */
@@ -36,6 +36,8 @@ export class Checkpointer {
   readonly #now: () => number;
   /** Why a chain is not signed, as it was last said. */
   readonly #refused = new Map<string, string>();
+  /** The size of what was signed here last, by chain: it extends what the file has. */
+  readonly #signedHere = new Map<string, number>();
   #file: CheckpointFile | undefined;
   #timer: NodeJS.Timeout | undefined;
   #round: Promise<void> = Promise.resolve();
@@ -107,7 +109,6 @@ export class Checkpointer {
     const own = topic === TOPICS.checkpoints.name && !this.#signer.announcing ? 1 : 0;
     if (unsigned <= own && !behind) {
       unsignedSince.delete(chain);
-      this.#refused.delete(chain);
       return false;
     }
     const since = unsignedSince.get(chain) ?? this.#now();
@@ -123,20 +124,26 @@ export class Checkpointer {
         const signed = await this.#signer.sign(topic, partition, this.#file?.newest(topic, partition));
         if (!signed) return;
         checkpointsTotal.inc({ topic });
+        this.#signedHere.set(chain, signed.size);
         unsignedSince.delete(chain);
         this.#refused.delete(chain);
         left = signed.left;
       }
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      if (this.#refused.get(chain) === error.message) return;
-      this.#refused.set(chain, error.message);
-      verifyFailures.inc();
-      this.#options.logger.error(
-        { chain, why: error.message },
-        'The chain is not signed any more: the store contradicts what was signed',
-      );
+      this.#refuse(chain, error);
     }
+  }
+
+  /** Says so, once. */
+  #refuse(chain: string, { message }: Refusal): void {
+    if (this.#refused.get(chain) === message) return;
+    this.#refused.set(chain, message);
+    verifyFailures.inc();
+    this.#options.logger.error(
+      { chain, why: message },
+      'The chain is not signed any more: the store contradicts what was signed',
+    );
   }
 
   async #newest(chains: readonly Chain[]): Promise<Map<string, number>> {
@@ -158,6 +165,7 @@ export class Checkpointer {
     const file = this.#file;
     if (!file) return;
     const ring = await this.#ring();
+    const refused = new Set<string>();
     for (;;) {
       const sizes = chains.map(({ topic, partition }) => file.newest(topic, partition)?.size ?? 0);
       const query = this.#options.database.query<Omit<StoredNote, 'size'> & { size: string }>(FOLLOWING, [
@@ -166,8 +174,39 @@ export class Checkpointer {
       ]);
       const notes = (await query).map((row) => ({ ...row, size: Number(row.size) }));
       const ours = notes.filter(({ note }) => !('refused' in ring.open(note)));
-      if (ours.length === 0) return;
-      await file.append(ours, ring);
+      // The last of each chain is what is known afterwards. A proof for each would take hours after a day's absence.
+      const last = new Map(ours.map((note) => [chainOf(note), note]));
+      for (const [chain, note] of last) if (!(await this.#continues(file, note, ring))) refused.add(chain);
+      const good = ours.filter((note) => !refused.has(chainOf(note)));
+      if (good.length === 0) return;
+      await this.#append(file, good, ring);
+    }
+  }
+
+  /** Whether a note extends what the file has: one that does not must not take its place as what is known. */
+  async #continues(file: CheckpointFile, note: StoredNote, ring: KeyRing): Promise<boolean> {
+    const { topic, partition } = note;
+    const [known, state] = [file.newest(topic, partition), ring.open(note.note)];
+    if (!known || 'refused' in state || note.size <= (this.#signedHere.get(chainOf(note)) ?? 0)) return true;
+    try {
+      const query = this.#options.database.query.bind(this.#options.database);
+      await expectEarlier({ query, topic, partition }, known, state);
+      return true;
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      this.#refuse(chainOf(note), error);
+      return false;
+    }
+  }
+
+  /** A write that broke off, on a disk that is full, left half a note: opening again cuts it away before the next one. */
+  async #append(file: CheckpointFile, notes: readonly StoredNote[], ring: KeyRing): Promise<void> {
+    try {
+      await file.append(notes, ring);
+    } catch (error) {
+      this.#file = undefined;
+      await file.close().catch(() => undefined);
+      throw error;
     }
   }
 }
@@ -188,6 +227,8 @@ function withLost(heads: readonly Length[], file: CheckpointFile | undefined): L
 interface Length extends Chain {
   readonly sequence: bigint;
 }
+
+const chainOf = ({ topic, partition }: Chain): string => chainName(topic, partition);
 
 const columnsOf = (chains: readonly Chain[]): [topics: string[], partitions: number[]] => [
   chains.map(({ topic }) => topic),

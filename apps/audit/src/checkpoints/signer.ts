@@ -2,11 +2,13 @@ import {
   chainHead,
   chainName,
   CompactRange,
+  consistencyProof,
   formatCheckpoint,
   hashLeaf,
   KeyRing,
   LAST_RECORD,
   signNote,
+  verifyConsistency,
   type HeadRow,
 } from '@bongsu/audit-chain';
 import type { Tx } from '@bongsu/persistence';
@@ -21,7 +23,7 @@ import {
   TRY_LOCK,
   type CheckpointRow,
 } from './sql/checkpoints.js';
-import { TILE_WIDTH, writeTiles } from './tree-tiles.js';
+import { MissingNodes, storedNodes, TILE_WIDTH, writeTiles, type TreeOfChain } from './tree-tiles.js';
 
 /** Hashes read at a time: 64 tiles. */
 const PAGE = 64 * TILE_WIDTH;
@@ -96,6 +98,9 @@ export class Signer {
         throw new Refusal(
           `it has ${length} records, and a checkpoint was signed of ${least}: the store was rolled back, or its end cut off`,
         );
+      const query = <R>(sql: string, values?: readonly unknown[]): Promise<R[]> => tx.query<R>(sql, values);
+      const { range } = state;
+      if (known) await expectEarlier({ query, topic, partition }, known, { size: range.size, root: range.root() });
       const to = Math.min(length, Math.max(least, state.range.size + STEP));
       if (to === state.range.size) return undefined;
       const grown = await grow(tx, { topic, partition, state, to, known });
@@ -199,7 +204,8 @@ async function grow(tx: Tx, { topic, partition, state: { range, head }, to, know
       else part.appendLeaf(leaf);
       last = row.hash;
       if (sequence === signed) expectSame(range, part, head, row.hash);
-      if (sequence === known?.size && !range.root().equals(known.root))
+      // A smaller one was compared before: by now the tree is at least as large as what was signed last.
+      if (sequence === known?.size && sequence >= signed && !range.root().equals(known.root))
         throw new Refusal(`its first ${sequence} records are not those of the checkpoint that was signed of them`);
     }
     const full = tile.length - (tile.length % TILE_WIDTH);
@@ -217,4 +223,22 @@ function expectSame(range: CompactRange, part: CompactRange, head: Buffer | unde
   const signed = range.serialise();
   if ((head && !head.equals(hash)) || !signed.subarray(signed.length - peaks.length).equals(peaks))
     throw new Refusal(`records before #${range.size} are not those that were signed`);
+}
+
+/**
+ * That a state is an earlier one of a tree whose root is signed, by a proof from the stored nodes. A store that was rolled
+ * back and filled with other records shows so even when a replica that did not know of the state has signed them since.
+ * A state that is not smaller than the tree is not looked at.
+ * @throws Refusal when it is not
+ */
+export async function expectEarlier(tree: TreeOfChain, known: KnownState, { size, root }: KnownState): Promise<void> {
+  if (known.size >= size) return;
+  const proof = await consistencyProof(known.size, size, storedNodes(tree)).catch((error: unknown) => {
+    if (error instanceof MissingNodes) throw new Refusal(error.message, { cause: error });
+    throw error;
+  });
+  if (!verifyConsistency({ oldSize: known.size, oldRoot: known.root, size, root, proof }))
+    throw new Refusal(
+      `its checkpoint of ${size} records does not extend the one of ${known.size} that was signed before`,
+    );
 }
