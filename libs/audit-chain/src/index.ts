@@ -19,6 +19,6 @@ export { KafkaComparison, type ReadPartition } from './verify/kafka-comparison.j
 export { linesOf } from './verify/lines.js';
 export { verifyExport } from './verify/export.js';
 export type { VerifyReport } from './verify/report.js';
-export { SignedChain, type SignedState } from './verify/signed-chain.js';
+export type { SignedState } from './verify/signed-chain.js';
 export { checkpointsForExport } from './verify/stored-checkpoints.js';
 export { TrailVerifier } from './verify/trail.js';

@@ -83,6 +83,7 @@ export function hmacSha256(key: Buffer): (message: Buffer) => Buffer {
   (key.length > BLOCK_BYTES ? hash('sha256', key, 'buffer') : key).copy(padded);
   const inner = Buffer.from(padded.map((byte) => byte ^ 0x36));
   const outer = Buffer.from(padded.map((byte) => byte ^ 0x5c));
-  const hashed = (pad: Buffer, rest: Buffer): Buffer => hash('sha256', Buffer.concat([pad, rest]), 'buffer');
-  return (message) => hashed(outer, hashed(inner, message));
+  return (message) => joined(outer, joined(inner, message));
 }
+
+const joined = (pad: Buffer, rest: Buffer): Buffer => hash('sha256', Buffer.concat([pad, rest]), 'buffer');

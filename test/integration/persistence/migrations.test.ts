@@ -73,7 +73,9 @@ describe('isInfrastructureError', () => {
 
   it('blames the data for what the data did', async () => {
     expect(isInfrastructureError(await failureOf("SELECT 'x'::integer"))).toBe(false);
-    expect(isInfrastructureError(await failureOf('INSERT INTO workers (host, alive_until) VALUES (NULL, now())'))).toBe(false);
+    expect(isInfrastructureError(await failureOf('INSERT INTO workers (host, alive_until) VALUES (NULL, now())'))).toBe(
+      false,
+    );
     expect(isInfrastructureError(new TypeError('x is undefined'))).toBe(false);
   });
 

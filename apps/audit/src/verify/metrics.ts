@@ -32,7 +32,7 @@ export function setLastComplete(now: number): void {
   completedAt = now;
 }
 
-export const lastComplete = new Gauge({
+new Gauge({
   name: 'audit_verify_last_complete_seconds',
   help: 'How long ago the verification in the background last came to the end of all chains, or began for the first time',
   registers: [registry],
