@@ -32,11 +32,13 @@ export function setLastComplete(now: number): void {
   completedAt = now;
 }
 
-new Gauge({
-  name: 'audit_verify_last_complete_seconds',
-  help: 'How long ago the verification in the background last came to the end of all chains, or began for the first time',
-  registers: [registry],
-  collect() {
-    if (completedAt !== undefined) this.set((Date.now() - completedAt) / 1000);
-  },
-});
+registry.registerMetric(
+  new Gauge({
+    name: 'audit_verify_last_complete_seconds',
+    help: 'How long ago the verification in the background last came to the end of all chains, or began for the first time',
+    registers: [],
+    collect() {
+      if (completedAt !== undefined) this.set((Date.now() - completedAt) / 1000);
+    },
+  }),
+);
