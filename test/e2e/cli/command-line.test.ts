@@ -266,13 +266,13 @@ describe('status', () => {
 });
 
 describe('audit verify', () => {
-  const report = { ok: true, records: 7, chains: 2, problems: [], problemCount: 0, notices: [] };
+  const report = { ok: true, records: 7, chains: 2, checkpoints: 3, problems: [], problemCount: 0, notices: [] };
   const problem = { chain: 'notification.events.v1/3', sequence: 5, what: 'the hash does not match' };
 
   it('is 0 only when all is well', async () => {
     api.answers = () => ({ status: 200, answer: report });
     const well = await run(['audit', 'verify'], env);
-    expect([well.code, well.stdout]).toEqual([0, 'All is well: 7 records in 2 chains\n']);
+    expect([well.code, well.stdout]).toEqual([0, 'All is well: 7 records in 2 chains, 3 checkpoints\n']);
     api.answers = () => ({ status: 200, answer: { ...report, ok: false, problems: [problem], problemCount: 1 } });
     const bad = await run(['audit', 'verify'], env);
     expect(bad.code).toBe(1);
