@@ -257,6 +257,14 @@ describe('the key ring', () => {
     expect(ring.open('nonsense')).toMatchObject({ refused: 'malformed' });
   });
 
+  it('takes a key at its word for the log that it is named after, and for no other', () => {
+    const elsewhere = { ...CHECKPOINT, log: 'test-system' };
+    const ring = new KeyRing(first.verifier);
+    expect(ring.open(signNote(formatCheckpoint(elsewhere), first))).toMatchObject({ refused: 'unsigned' });
+    const announcement = formatCheckpoint({ ...elsewhere, nextKey: second.verifier });
+    expect(ring.learn([signNote(announcement, first)])).toBe(0);
+  });
+
   it('follows keys that were announced, in whatever order it hears of them', () => {
     const ring = new KeyRing(first.verifier);
     expect(ring.learn([announcing(second, third), signed(first), announcing(first, second)])).toBe(2);

@@ -164,6 +164,25 @@ describe('proofs', () => {
     );
   });
 
+  it.each([0, 31, 33, 64])('do not verify with a hash of %i bytes, whatever its first 32 are', (length) => {
+    const [left, right] = [hashLeaf(LEAVES[0]!), hashLeaf(LEAVES[1]!)];
+    const resized = (hash: Buffer): Buffer => Buffer.concat([hash, Buffer.alloc(32)]).subarray(0, length);
+    const root = ROOTS[2]!;
+    expect(verifyInclusion({ leaf: left, index: 0, size: 2, proof: [right], root })).toBe(true);
+    expect(verifyInclusion({ leaf: left, index: 0, size: 2, proof: [resized(right)], root })).toBe(false);
+    expect(verifyInclusion({ leaf: right, index: 1, size: 2, proof: [resized(left)], root })).toBe(false);
+    expect(verifyInclusion({ leaf: resized(left), index: 0, size: 2, proof: [right], root })).toBe(false);
+    const claim = { oldSize: 1, oldRoot: left, size: 2, root };
+    expect(verifyConsistency({ ...claim, proof: [right] })).toBe(true);
+    expect(verifyConsistency({ ...claim, proof: [resized(right)] })).toBe(false);
+    expect(verifyConsistency({ ...claim, oldRoot: resized(left), proof: [right] })).toBe(false);
+    expect(verifyConsistency({ ...claim, oldSize: 2, oldRoot: resized(root), root: resized(root), proof: [] })).toBe(
+      false,
+    );
+    expect(() => hashNode(resized(left), right)).toThrow(RangeError);
+    expect(() => hashNode(left, resized(right))).toThrow(RangeError);
+  });
+
   it('are refused for what there cannot be', async () => {
     const hashAt = hashesOf(LEAVES);
     await expect(inclusionProof(8, 8, hashAt)).rejects.toThrow(RangeError);

@@ -1,4 +1,4 @@
-import { EMPTY_ROOT, hashNode, rootOfPeaks } from './tree-hash.js';
+import { EMPTY_ROOT, hashNode, isHash, rootOfPeaks } from './tree-hash.js';
 
 /**
  * The hash of the full subtree of 2^level leaves that begins at leaf index · 2^level; level 0 are the leaves' own hashes.
@@ -53,6 +53,7 @@ export interface Inclusion {
 /** Whether the leaf is in the tree with this root: RFC 9162, 2.1.3.2. */
 export function verifyInclusion({ leaf, index, size, proof, root }: Inclusion): boolean {
   if (!isSize(index) || !isSize(size) || index >= size) return false;
+  if (![leaf, ...proof].every(isHash)) return false;
   let [at, last, hash] = [index, size - 1, leaf];
   for (const sibling of proof) {
     if (last === 0) return false;
@@ -76,6 +77,7 @@ export interface Consistency {
 /** Whether the tree with the old root is an earlier state of the other: RFC 9162, 2.1.4.2. */
 export function verifyConsistency({ oldSize, oldRoot, size, root, proof }: Consistency): boolean {
   if (!isSize(oldSize) || !isSize(size) || oldSize > size) return false;
+  if (![oldRoot, root, ...proof].every(isHash)) return false;
   if (oldSize === size) return proof.length === 0 && oldRoot.equals(root);
   if (oldSize === 0) return proof.length === 0 && oldRoot.equals(EMPTY_ROOT);
   const path = isPowerOfTwo(oldSize) ? [oldRoot, ...proof] : proof;

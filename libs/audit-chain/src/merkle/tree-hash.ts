@@ -15,8 +15,15 @@ export function hashLeaf(data: Buffer): Buffer {
   return hash('sha256', bytes, 'buffer');
 }
 
-/** RFC 6962, 2.1: SHA-256(0x01 || left || right). */
+export const isHash = (bytes: Buffer): boolean => bytes.length === HASH_BYTES;
+
+/**
+ * RFC 6962, 2.1: SHA-256(0x01 || left || right).
+ * @throws RangeError unless both are 32 bytes: of shorter ones, what memory held before would be hashed with them, and of
+ * longer ones only a part, so that many proofs would pass for one
+ */
 export function hashNode(left: Buffer, right: Buffer): Buffer {
+  if (!isHash(left) || !isHash(right)) throw new RangeError(`A hash in a tree has ${HASH_BYTES} bytes`);
   const bytes = Buffer.allocUnsafe(1 + 2 * HASH_BYTES);
   bytes[0] = NODE;
   left.copy(bytes, 1);
