@@ -20,6 +20,7 @@ const PETERS_SEED = Buffer.from('AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz', 
   .toString('base64');
 const TEXT = "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n";
 const NOTE = `${TEXT}\n\u2014 PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n`;
+const SIGNATURE = NOTE.slice(TEXT.length + 1);
 
 const seedOf = (letter: string): string => Buffer.alloc(32, letter).toString('base64');
 const keyOf = (letter: string): SigningKey => new SigningKey('bongsu', privateKey(seedOf(letter)));
@@ -69,6 +70,7 @@ describe('notes', () => {
     const stranger = keyOf('x');
     const both = signNote(TEXT, first, stranger);
     expect(verifyNote(parseNote(both), [first.verifier])).toEqual([first.verifier]);
+    expect(verifyNote(parseNote(`${NOTE}${SIGNATURE}`), [VerifierKey.parse(PETER)])).toHaveLength(1);
     const forged = Buffer.concat([second.verifier.id, Buffer.alloc(64)]).toString('base64');
     const note = parseNote(`${signNote(TEXT, first)}\u2014 bongsu ${forged}\n`);
     expect(verifyNote(note, [first.verifier])).toEqual([first.verifier]);
@@ -84,6 +86,7 @@ describe('notes', () => {
     `${TEXT}\n- a b\n`,
     NOTE.slice(0, -1),
     NOTE.replace(',', '\t'),
+    NOTE + SIGNATURE.repeat(16),
   ])('are refused as malformed: %j', (text) => expect(() => parseNote(text)).toThrow(SyntaxError));
 
   it('are refused of a text that would read otherwise', () => {
@@ -159,6 +162,7 @@ describe('private keys', () => {
       expect(message).not.toContain('hunter2');
     }
     expect(() => new SigningKey('a', createPrivateKey(rsa))).toThrow(SyntaxError);
+    expect(() => new SigningKey('a', generateKeyPairSync('x25519').privateKey)).toThrow(SyntaxError); // 32 bytes, too
     expect(() => new SigningKey('two words', pair)).toThrow(SyntaxError);
   });
 });

@@ -92,6 +92,12 @@ describe('the tree', () => {
     range.appendLeaf(ROOTS[3]!);
     expect(range.size).toBe(size + 1);
     expect(range.root()).toEqual(hashNode(ROOTS[1]!, hashNode(ROOTS[2]!, ROOTS[3]!)));
+    const peaks = numbered(33).map(hashLeaf);
+    const full = CompactRange.parse(Buffer.concat([hex('00000001ffffffff'), ...peaks]));
+    full.appendLeaf(ROOTS[1]!);
+    expect(full.serialise()).toEqual(
+      Buffer.concat([hex('0000000200000000'), peaks.reduceRight((right, left) => hashNode(left, right), ROOTS[1]!)]),
+    );
   });
 
   it('refuses what is no compact range', () => {
