@@ -1,3 +1,4 @@
+import { chainsIn } from './chains-in.js';
 import { chainName, type RecordKind } from '../record.js';
 import type { ChainHead, StoredRecord } from './chain-verifier.js';
 import { CheckpointBook, type CheckpointRow } from './checkpoint-book.js';
@@ -193,18 +194,7 @@ export const LAST_RECORD = `
   SELECT topic, partition, sequence, hash, "offset" + 1 AS next_offset, epoch FROM records
   WHERE topic = $1 AND partition = $2 ORDER BY sequence DESC, timestamp_ms DESC LIMIT 1`;
 
-/** The recursion hops from one chain to the next in the primary key's index; a DISTINCT would read all records. */
-const FOUND = `
-  WITH RECURSIVE found AS (
-    (SELECT topic, partition FROM records ORDER BY topic, partition LIMIT 1)
-    UNION ALL
-    SELECT following.topic, following.partition
-    FROM found, LATERAL (
-      SELECT topic, partition FROM records
-      WHERE (topic, partition) > (found.topic, found.partition)
-      ORDER BY topic, partition LIMIT 1
-    ) following
-  )`;
+const FOUND = chainsIn('records');
 const CHAINS = `${FOUND} SELECT topic, partition FROM found`;
 
 /** The heads of all chains, by topic and partition. */

@@ -1,3 +1,4 @@
+import { chainsIn } from './chains-in.js';
 import { chainName } from '../record.js';
 import type { Query } from './store.js';
 
@@ -20,17 +21,7 @@ export const NEWEST_CHECKPOINT = `
 export const ANNOUNCEMENTS = `SELECT note FROM checkpoints WHERE note LIKE E'%\\nnext-key %' ORDER BY size LIMIT 1000`;
 
 /** Hops through the primary key's index from chain to chain. */
-const SIGNED = `
-  WITH RECURSIVE found AS (
-    (SELECT topic, partition FROM checkpoints ORDER BY topic, partition LIMIT 1)
-    UNION ALL
-    SELECT following.topic, following.partition
-    FROM found, LATERAL (
-      SELECT topic, partition FROM checkpoints
-      WHERE (topic, partition) > (found.topic, found.partition)
-      ORDER BY topic, partition LIMIT 1
-    ) following
-  )`;
+const SIGNED = chainsIn('checkpoints');
 export const SIGNED_CHAINS = `${SIGNED} SELECT topic, partition FROM found`;
 
 /** The newest checkpoint of every chain. */
