@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+
 /** Reads one setting from its text; throws an Error whose message completes "NAME …" when the text is not acceptable. */
 export interface Setting<T> {
   readonly parse: (text: string) => T;
@@ -24,14 +26,21 @@ export class SettingsError extends Error {
 
 /**
  * Reads all settings of a spec. A variable that is set to the empty string counts as not set (compose files pass empty
- * ones on). Throws a SettingsError that lists every problem.
+ * ones on). A secret may come from a file that `<NAME>_FILE` names instead: variables show in `docker inspect`, in crash
+ * dumps and in every child process. Throws a SettingsError that lists every problem.
  */
 export function readSettings<S extends SettingsSpec>(spec: S, env: NodeJS.ProcessEnv): Settings<S> {
   const problems: string[] = [];
   const values: Record<string, unknown> = {};
   for (const [name, setting] of Object.entries(spec)) {
-    const given = env[name]?.trim();
-    const text = given === undefined || given === '' ? setting.fallback : given;
+    let given: string | undefined;
+    try {
+      given = setting.secret ? fromVariableOrFile(name, env) : variable(name, env);
+    } catch (error) {
+      problems.push(messageOf(error));
+      continue;
+    }
+    const text = given ?? setting.fallback;
     if (text === null) continue;
     if (text === undefined) {
       problems.push(`${name} is required: ${setting.description}`);
@@ -41,11 +50,30 @@ export function readSettings<S extends SettingsSpec>(spec: S, env: NodeJS.Proces
       values[name] = setting.parse(text);
     } catch (error) {
       const shown = setting.secret ? '' : ` (got ${JSON.stringify(text.slice(0, 80))})`;
-      problems.push(`${name} ${error instanceof Error ? error.message : String(error)}${shown}`);
+      problems.push(`${name} ${messageOf(error)}${shown}`);
     }
   }
   if (problems.length > 0) throw new SettingsError(problems);
   return values as Settings<S>;
+}
+
+const variable = (name: string, env: NodeJS.ProcessEnv): string | undefined => env[name]?.trim() || undefined;
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** Both at once is refused: whoever rotates the file would not see that the variable is what counts. */
+function fromVariableOrFile(name: string, env: NodeJS.ProcessEnv): string | undefined {
+  const given = variable(name, env);
+  const path = variable(`${name}_FILE`, env);
+  if (path === undefined) return given;
+  if (given !== undefined) throw new Error(`${name} and ${name}_FILE are both set: one of them has to go`);
+  let content: string;
+  try {
+    content = readFileSync(path, 'utf8').trim();
+  } catch (error) {
+    throw new Error(`${name}_FILE cannot be read: ${messageOf(error)}`, { cause: error });
+  }
+  if (content === '') throw new Error(`${name}_FILE names an empty file: ${path}`);
+  return content;
 }
 
 type Fallback = string | undefined;
