@@ -3,6 +3,7 @@ import type { Jars } from './jars.ts';
 import { prepareKafka } from './kafka.ts';
 import { freePorts } from './ports.ts';
 import type { ProcessSpec } from './process.ts';
+import type { StackSecrets } from './secrets.ts';
 import { prepareZooKeeper, type EnsembleMember } from './zookeeper.ts';
 
 /** A broker or a ZooKeeper of a disposable stack. */
@@ -18,7 +19,12 @@ export interface JavaServer {
 }
 
 /** As many ZooKeepers and brokers, on free ports; one of each is no cluster. */
-export async function prepareJavaServers(jars: Jars, home: string, count: 1 | 3): Promise<JavaServer[]> {
+export async function prepareJavaServers(
+  jars: Jars,
+  home: string,
+  count: 1 | 3,
+  secrets?: StackSecrets,
+): Promise<JavaServer[]> {
   const ports = await freePorts(count * 3);
   const members = Array.from({ length: count }, (_, index) => ({
     id: index + 1,
@@ -26,7 +32,7 @@ export async function prepareJavaServers(jars: Jars, home: string, count: 1 | 3)
     peer: ports[index * 3 + 1] ?? 0,
     election: ports[index * 3 + 2] ?? 0,
   }));
-  const servers = await Promise.all(members.map((member) => prepareMember(jars, home, member, members)));
+  const servers = await Promise.all(members.map((member) => prepareMember(jars, home, member, members, secrets)));
   for (let id = 1; id <= count; id += 1) {
     servers.push(
       await prepareBroker(
@@ -34,6 +40,7 @@ export async function prepareJavaServers(jars: Jars, home: string, count: 1 | 3)
         home,
         servers,
         servers.flatMap((server) => server.ports),
+        secrets,
       ),
     );
   }
@@ -45,6 +52,7 @@ async function prepareMember(
   home: string,
   member: EnsembleMember & { client: number },
   members: readonly EnsembleMember[],
+  secrets: StackSecrets | undefined,
 ): Promise<JavaServer> {
   const { id, client, peer, election } = member;
   const alone = members.length === 1;
@@ -55,6 +63,7 @@ async function prepareMember(
     name,
     port: client,
     ...(alone ? {} : { ensemble: { id, members } }),
+    secrets,
     pidFile: join(home, `${name}.pid`),
   });
   return { kind: 'zookeeper', id, port: client, ports: [client, peer, election], spec };
@@ -66,6 +75,7 @@ export async function prepareBroker(
   home: string,
   servers: readonly JavaServer[],
   taken: readonly number[],
+  secrets?: StackSecrets,
 ): Promise<JavaServer> {
   const zooKeeperPorts = servers.filter(({ kind }) => kind === 'zookeeper').map(({ port }) => port);
   const id = servers.length - zooKeeperPorts.length + 1;
@@ -80,6 +90,7 @@ export async function prepareBroker(
     clustered,
     zooKeeperPorts,
     ports: { external, internal, docker },
+    secrets,
     pidFile: join(home, `${name}.pid`),
   });
   return { kind: 'kafka', id, port: external, ports: [external, internal, docker], spec };

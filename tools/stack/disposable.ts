@@ -8,6 +8,7 @@ import { kafkaIsReady } from './kafka.ts';
 import { clearAfterKill, preparePostgres } from './postgres.ts';
 import { createServiceDatabase, postgresIsReady, setSuperuserPassword, throughSocket } from './postgres-database.ts';
 import { freePorts } from './ports.ts';
+import { makeSecrets, registerFirstUsers, secretsIn } from './secrets.ts';
 import { endProcess, readPidFile, runningProcess, startProcess, writePidFile, type ProcessSpec } from './process.ts';
 import { identify, isRunning, signal } from './process-identity.ts';
 import { until } from './until.ts';
@@ -32,6 +33,8 @@ export interface DisposableStack {
   readonly parts: Readonly<Partial<Record<DisposablePart, ProcessSpec>>>;
   /** Brokers and ZooKeepers. */
   readonly servers: readonly JavaServer[];
+  /** The folder of certificates and passwords (infra/secure/make-secrets), in secure mode. */
+  readonly secrets?: string | undefined;
 }
 
 export interface DisposableOptions {
@@ -39,6 +42,8 @@ export interface DisposableOptions {
   readonly cluster?: boolean;
   /** Default true. */
   readonly postgres?: boolean;
+  /** TLS, users and rights everywhere (docs/secure.md), of a single broker. Rights are made by `bongsu access apply`. Default false. */
+  readonly secure?: boolean;
 }
 
 const PREFIX = 'bongsu-test-';
@@ -58,9 +63,11 @@ export async function startDisposableStack(options: DisposableOptions = {}): Pro
   if (self) writePidFile(join(home, 'owner.pid'), self);
   try {
     const stack = await prepare(home, options);
+    const start = (server: JavaServer): Promise<void> =>
+      startPart(stack, server.spec.name as DisposablePart, { mayBeRegistered: false });
     // All at once: Kafka waits for ZooKeeper by itself while its Java starts up.
     const started = await Promise.allSettled([
-      ...stack.servers.map(({ spec }) => startPart(stack, spec.name as DisposablePart, { mayBeRegistered: false })),
+      ...(stack.secrets === undefined ? stack.servers.map(start) : [startSecured(stack, start)]),
       ...(stack.parts.postgres ? [startPostgres(stack)] : []),
     ]);
     // Only now: a part that is still being started when the stack is ended would be left over.
@@ -72,27 +79,49 @@ export async function startDisposableStack(options: DisposableOptions = {}): Pro
   }
 }
 
+/** A broker must find itself among the users when it starts. */
+async function startSecured(stack: DisposableStack, start: (server: JavaServer) => Promise<void>): Promise<void> {
+  const [brokers, zooKeepers] = [true, false].map((of) =>
+    stack.servers.filter(({ kind }) => (kind === 'kafka') === of),
+  );
+  for (const server of zooKeepers ?? []) await start(server);
+  await registerFirstUsers(await resolveJars(), stack.zooKeeper, secretsIn(stack.secrets ?? ''));
+  for (const server of brokers ?? []) await start(server);
+}
+
 async function prepare(
   home: string,
-  { cluster = false, postgres: withPostgres = true }: DisposableOptions,
+  { cluster = false, postgres: withPostgres = true, secure = false }: DisposableOptions,
 ): Promise<DisposableStack> {
+  if (cluster && secure)
+    throw new Error('a cluster in secure mode is not provided for: its ZooKeepers would not log in');
   const jars = await resolveJars(() => undefined);
-  const servers = await prepareJavaServers(jars, home, cluster ? 3 : 1);
+  const secrets = secure ? await makeSecrets(join(home, 'secrets')) : undefined;
+  const servers = await prepareJavaServers(jars, home, cluster ? 3 : 1, secrets);
   const [postgresPort] = (await freePorts(1, takenBy(servers))) as [number];
   const postgres = withPostgres
-    ? (await preparePostgres({ home: join(home, 'postgres'), port: postgresPort, pidFile: join(home, 'postgres.pid') }))
-        .spec
+    ? (
+        await preparePostgres({
+          home: join(home, 'postgres'),
+          port: postgresPort,
+          secrets,
+          pidFile: join(home, 'postgres.pid'),
+        })
+      ).spec
     : undefined;
   return described({
     home,
     kafkaJars: jars.directory,
-    postgresUrl: `postgres://postgres:${PASSWORD}@127.0.0.1:${postgresPort}/postgres`,
+    postgresUrl: `postgres://postgres:${PASSWORD}@127.0.0.1:${postgresPort}/postgres${verified(secrets?.ca)}`,
+    secrets: secrets?.folder,
     postgresPort,
     servers,
     postgres,
   });
 }
 
+const verified = (ca: string | undefined): string =>
+  ca === undefined ? '' : `?sslmode=verify-full&sslrootcert=${encodeURIComponent(ca)}`;
 const addresses = (ports: readonly number[]): string => ports.map((port) => `127.0.0.1:${port}`).join(',');
 const takenBy = (servers: readonly JavaServer[]): number[] => servers.flatMap(({ ports }) => ports);
 
@@ -103,6 +132,7 @@ function described(given: {
   postgresPort: number;
   servers: readonly JavaServer[];
   postgres: ProcessSpec | undefined;
+  secrets?: string | undefined;
 }): DisposableStack {
   const { postgresPort, postgres, ...rest } = given;
   const of = (kind: JavaServer['kind']): number[] =>
@@ -158,7 +188,8 @@ export async function startPart(
   const child = await startProcess(spec, { file: join(stack.home, `${part}.log`) });
   const ready = async (): Promise<boolean> => {
     if (!server) return throughSocket(spec.cwd, stack.ports.postgres, postgresIsReady);
-    return server.kind === 'kafka' ? kafkaIsReady(server.port) : zooKeeperIsReady(server.port);
+    const ca = stack.secrets === undefined ? undefined : secretsIn(stack.secrets).ca;
+    return server.kind === 'kafka' ? kafkaIsReady(server.port, ca) : zooKeeperIsReady(server.port);
   };
   const alive = (): boolean => child.exitCode === null && child.signalCode === null;
   const reached = await until(async () => !alive() || (await ready()), { timeoutMs: 60_000, everyMs: 50 });

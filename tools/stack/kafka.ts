@@ -4,6 +4,7 @@ import type { Jars } from './jars.ts';
 import { javaArguments, javaCommand } from './java.ts';
 import { ask } from './ports.ts';
 import type { ProcessSpec } from './process.ts';
+import { loginFlag, SECURE_INFRA, type StackSecrets } from './secrets.ts';
 
 const INFRA = join(import.meta.dirname, '..', '..', 'infra');
 
@@ -29,19 +30,23 @@ export interface KafkaOptions {
   };
   /** The name by which containers know this machine; the docker listener is then open to other machines. Default: closed to them. */
   readonly dockerHost?: string;
+  /** Secure mode: TLS and SCRAM on every listener, rights by user. */
+  readonly secrets?: StackSecrets | undefined;
   readonly pidFile: string;
 }
 
 /** Writes the broker's configuration and says how to start it. */
 export async function prepareKafka(options: KafkaOptions): Promise<ProcessSpec> {
-  const { jars, home, name, clustered, ports, pidFile } = options;
+  const { jars, home, name, clustered, ports, secrets, pidFile } = options;
   const data = join(home, 'data');
   await mkdir(data, { recursive: true });
   const configuration = join(home, 'server.properties');
   const fixed = await Promise.all(
-    ['server.properties', ...(clustered ? ['cluster.properties'] : [])].map((file) =>
-      readFile(join(INFRA, 'kafka', file), 'utf8'),
-    ),
+    [
+      join(INFRA, 'kafka', 'server.properties'),
+      ...(clustered ? [join(INFRA, 'kafka', 'cluster.properties')] : []),
+      ...(secrets ? [join(SECURE_INFRA, 'kafka.properties')] : []),
+    ].map((file) => readFile(file, 'utf8')),
   );
   // Of a setting that is there twice Kafka takes the last.
   await writeFile(configuration, [...fixed, ownSettings(options, data)].join('\n'));
@@ -52,7 +57,12 @@ export async function prepareKafka(options: KafkaOptions): Promise<ProcessSpec> 
     command: javaCommand(),
     args: [
       ...javaArguments(jars, 'kafka.Kafka', {
-        flags: [clustered ? '-Xms96m' : '-Xms128m', clustered ? '-Xmx320m' : '-Xmx512m', '-XX:+UseSerialGC'],
+        flags: [
+          clustered ? '-Xms96m' : '-Xms128m',
+          clustered ? '-Xmx320m' : '-Xmx512m',
+          '-XX:+UseSerialGC',
+          ...(secrets ? [loginFlag(secrets, 'kafka.jaas')] : []),
+        ],
         log4j: join(INFRA, 'kafka', 'log4j.properties'),
         exporter,
       }),
@@ -67,13 +77,15 @@ export async function prepareKafka(options: KafkaOptions): Promise<ProcessSpec> 
 }
 
 function ownSettings(options: KafkaOptions, data: string): string {
-  const { brokerId, clustered, ports, dockerHost, zooKeeperPorts } = options;
+  const { brokerId, clustered, ports, dockerHost, zooKeeperPorts, secrets } = options;
   return Object.entries({
     'broker.id': brokerId,
     ...(clustered ? { 'broker.rack': `rack-${brokerId}` } : {}),
     'zookeeper.connect': zooKeeperPorts.map((port) => `127.0.0.1:${port}`).join(','),
     'log.dirs': data,
-    'listener.security.protocol.map': 'EXTERNAL:PLAINTEXT,INTERNAL:PLAINTEXT,DOCKER:PLAINTEXT',
+    ...(secrets
+      ? { 'ssl.keystore.location': secrets.file('kafka.pem'), 'ssl.truststore.location': secrets.ca }
+      : { 'listener.security.protocol.map': 'EXTERNAL:PLAINTEXT,INTERNAL:PLAINTEXT,DOCKER:PLAINTEXT' }),
     'inter.broker.listener.name': 'INTERNAL',
     listeners: `EXTERNAL://127.0.0.1:${ports.external},INTERNAL://127.0.0.1:${ports.internal},DOCKER://${dockerHost ? '0.0.0.0' : '127.0.0.1'}:${ports.docker}`,
     'advertised.listeners': `EXTERNAL://127.0.0.1:${ports.external},INTERNAL://127.0.0.1:${ports.internal},DOCKER://${dockerHost ?? '127.0.0.1'}:${ports.docker}`,
@@ -84,15 +96,16 @@ function ownSettings(options: KafkaOptions, data: string): string {
 
 /**
  * Whether the broker answers requests: it opens its ports early in its start but answers only at the end of it, after it
- * has registered itself. Asked with ApiVersions v0, which every version of Kafka understands.
+ * has registered itself. Asked with ApiVersions v0, which every version of Kafka understands, and before anybody has logged in.
+ * @param ca the authority to trust, in secure mode
  */
-export async function kafkaIsReady(port: number): Promise<boolean> {
+export async function kafkaIsReady(port: number, ca?: string): Promise<boolean> {
   const request = Buffer.alloc(14);
   request.writeInt32BE(10, 0); // length of what follows
   request.writeInt16BE(18, 4); // ApiVersions
   request.writeInt16BE(0, 6); // version
   request.writeInt32BE(1, 8); // correlation id
   request.writeInt16BE(-1, 12); // no client id
-  const answer = await ask(port, request, (bytes) => bytes.length >= 10);
+  const answer = await ask(port, request, (bytes) => bytes.length >= 10, { ca });
   return answer.length >= 10 && answer.readInt32BE(4) === 1 && answer.readInt16BE(8) === 0;
 }

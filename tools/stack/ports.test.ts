@@ -38,7 +38,9 @@ describe('asking a server', () => {
     await expect(ask(port, 'x', () => true)).rejects.toThrow('ECONNREFUSED');
     const silent = createServer((socket) => socket.resume());
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
-    await expect(ask((silent.address() as AddressInfo).port, 'x', () => true, 50)).rejects.toThrow('does not answer');
+    await expect(ask((silent.address() as AddressInfo).port, 'x', () => true, { timeoutMs: 50 })).rejects.toThrow(
+      'does not answer',
+    );
     silent.close();
   });
 });

@@ -1,5 +1,7 @@
 import { randomInt } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { createServer, connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 
 /**
  * Ports that were free a moment ago, all different and none of `except` (whose servers may be down at the moment). They lie below those that systems give to outgoing connections (32768
@@ -36,17 +38,19 @@ function bindingFails(port: number, host: string): Promise<boolean> {
 /**
  * Connects to a loopback port, writes `request` and collects the answer.
  * @param done given all bytes so far, says whether the answer is complete; the other side's close completes it too
+ * @param ca a PEM file: the port speaks TLS, with a certificate of this authority
  * @throws when the port is closed or the answer does not come within `timeoutMs`
  */
 export function ask(
   port: number,
   request: Buffer | string,
   done: (answer: Buffer) => boolean,
-  timeoutMs = 2_000,
+  { timeoutMs = 2_000, ca }: { timeoutMs?: number; ca?: string | undefined } = {},
 ): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     let answer = Buffer.alloc(0);
-    const socket: Socket = connect({ port, host: '127.0.0.1' });
+    const target = { port, host: '127.0.0.1' };
+    const socket: Socket = ca === undefined ? connect(target) : connectTls({ ...target, ca: readFileSync(ca) });
     const finish = (error?: Error): void => {
       socket.destroy();
       if (error) reject(error);
@@ -54,7 +58,7 @@ export function ask(
     };
     socket.setTimeout(timeoutMs, () => finish(new Error(`port ${port} does not answer`)));
     socket.once('error', finish);
-    socket.once('connect', () => socket.write(request));
+    socket.once(ca === undefined ? 'connect' : 'secureConnect', () => socket.write(request));
     socket.on('data', (bytes) => {
       answer = Buffer.concat([answer, bytes]);
       if (done(answer)) finish();

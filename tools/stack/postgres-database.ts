@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { readFile, rm, symlink } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
@@ -22,8 +23,15 @@ export function serviceUrl(service: Service, port: number, database = 'bongsu', 
 
 /** The superuser's settings from its URL. As fields: next to a connection string, `database` would be ignored. */
 export function superuserOf(url: string): ClientConfig {
-  const { hostname, port, username, password } = new URL(url);
-  return { host: hostname, port: Number(port), user: username, password: decodeURIComponent(password) };
+  const { hostname, port, username, password, searchParams } = new URL(url);
+  const ca = searchParams.get('sslrootcert');
+  return {
+    host: hostname,
+    port: Number(port),
+    user: username,
+    password: decodeURIComponent(password),
+    ...(ca === null ? {} : { ssl: { ca: readFileSync(ca, 'utf8') } }),
+  };
 }
 
 /**

@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
 import { chmod, chown, copyFile, mkdir, readFile, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { identify, processesIn, signal } from './process-identity.ts';
 import type { ProcessSpec } from './process.ts';
 import { postgresPrograms, postgresUser, type PostgresPrograms, type PostgresUser } from './postgres-files.ts';
+import { SECURE_INFRA, type StackSecrets } from './secrets.ts';
 import { until } from './until.ts';
 
 const INFRA = join(import.meta.dirname, '..', '..', 'infra', 'postgres');
@@ -13,6 +14,8 @@ export interface PostgresOptions {
   /** Where its data is kept. */
   readonly home: string;
   readonly port: number;
+  /** Secure mode: sessions over the network by TLS alone. */
+  readonly secrets?: StackSecrets | undefined;
   readonly pidFile: string;
 }
 
@@ -23,20 +26,31 @@ export interface PreparedPostgres {
 }
 
 /** Makes the data folder where there is none, writes PostgreSQL's configuration and says how to start it. */
-export async function preparePostgres({ home, port, pidFile }: PostgresOptions): Promise<PreparedPostgres> {
+export async function preparePostgres({ home, port, secrets, pidFile }: PostgresOptions): Promise<PreparedPostgres> {
   await mkdir(home, { recursive: true });
   const data = join(await realpath(home), 'data');
   const user = await postgresUser(data);
   const programs = await postgresPrograms(user);
   if (!(await stat(data).catch(() => undefined))) await initialise(data, programs, user);
-  for (const file of ['postgresql.conf', 'pg_hba.conf']) {
-    await copyFile(join(INFRA, file), join(data, file));
-    if (user) await chown(join(data, file), user.uid, user.gid);
+  const files = [
+    join(INFRA, 'postgresql.conf'),
+    join(secrets ? SECURE_INFRA : INFRA, 'pg_hba.conf'),
+    // PostgreSQL takes no key that is another user's, or that others could read.
+    ...(secrets ? [secrets.file('postgres.crt'), secrets.file('postgres.key')] : []),
+  ];
+  for (const file of files) {
+    const copy = join(data, basename(file));
+    await copyFile(file, copy);
+    await chmod(copy, 0o600);
+    if (user) await chown(copy, user.uid, user.gid);
   }
+  const tls = secrets
+    ? ['ssl=on', 'ssl_cert_file=postgres.crt', 'ssl_key_file=postgres.key'].flatMap((each) => ['-c', each])
+    : [];
   const spec: ProcessSpec = {
     name: 'postgres',
     command: programs.postgres,
-    args: ['-D', dataFolderFor(data), '-p', String(port), '-k', '.', '-c', 'listen_addresses=127.0.0.1'],
+    args: ['-D', dataFolderFor(data), '-p', String(port), '-k', '.', '-c', 'listen_addresses=127.0.0.1', ...tls],
     cwd: data,
     env: { LC_ALL: 'C' },
     ...user,

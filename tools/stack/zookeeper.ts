@@ -4,6 +4,7 @@ import type { Jars } from './jars.ts';
 import { javaArguments, javaCommand } from './java.ts';
 import { ask } from './ports.ts';
 import type { ProcessSpec } from './process.ts';
+import { loginFlag, SECURE_INFRA, type StackSecrets } from './secrets.ts';
 import { until } from './until.ts';
 
 const INFRA = join(import.meta.dirname, '..', '..', 'infra');
@@ -28,16 +29,19 @@ export interface ZooKeeperOptions {
   readonly ensemble?: { readonly id: number; readonly members: readonly EnsembleMember[] };
   /** The JMX exporter's port; without it there is no agent. */
   readonly metricsPort?: number;
+  /** Secure mode: sessions are for those who log in. */
+  readonly secrets?: StackSecrets | undefined;
   readonly pidFile: string;
 }
 
 /** Writes ZooKeeper's configuration and says how to start it. */
 export async function prepareZooKeeper(options: ZooKeeperOptions): Promise<ProcessSpec> {
-  const { jars, home, name, port, ensemble, metricsPort, pidFile } = options;
+  const { jars, home, name, port, ensemble, metricsPort, secrets, pidFile } = options;
   const data = join(home, 'data');
   await mkdir(data, { recursive: true });
   const configuration = join(home, 'zoo.cfg');
-  const fixed = await readFile(join(INFRA, 'zookeeper', 'zoo.cfg'), 'utf8');
+  const files = [join(INFRA, 'zookeeper', 'zoo.cfg'), ...(secrets ? [join(SECURE_INFRA, 'zoo.cfg')] : [])];
+  const fixed = (await Promise.all(files.map((file) => readFile(file, 'utf8')))).join('\n');
   const members =
     ensemble?.members.map(({ id, peer, election }) => `server.${id}=127.0.0.1:${peer}:${election}\n`) ?? [];
   await writeFile(
@@ -57,6 +61,7 @@ export async function prepareZooKeeper(options: ZooKeeperOptions): Promise<Proce
           ensemble ? '-Xmx96m' : '-Xmx128m',
           '-XX:+UseSerialGC',
           '-XX:TieredStopAtLevel=1',
+          ...(secrets ? [loginFlag(secrets, 'zookeeper.jaas')] : []),
         ],
         log4j: join(INFRA, 'kafka', 'log4j.properties'),
         exporter,
