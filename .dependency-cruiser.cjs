@@ -5,6 +5,7 @@ const code = (path) => ({ path, pathNot: TESTS });
 /** The libraries, each with those below it that it may use. What is not here is reached through a service, or not at all. */
 const BELOW = {
   contracts: [],
+  lanes: [],
   'audit-chain': ['contracts'],
   config: ['contracts'],
   observability: ['contracts', 'config'],

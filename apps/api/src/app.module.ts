@@ -2,6 +2,7 @@ import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { GROUPS } from '@bongsu/contracts';
 import { API_KEY_DIRECTORY, Refusals } from '@bongsu/http';
 import { KafkaBatchStrategy, KafkaPositions, KafkaProducer } from '@bongsu/kafka';
+import { Pace } from '@bongsu/lanes';
 import type { Logger } from '@bongsu/observability';
 import { isInfrastructureError, OutboxRelay } from '@bongsu/persistence';
 import { ApiKeysController } from './access/api-keys.controller.js';
@@ -120,6 +121,7 @@ const access = (settings: ApiSettings, logger: Logger): Provider[] => [
 
 const notifications = (settings: ApiSettings, logger: Logger): Provider[] => [
   RecentSends,
+  Pace,
   { provide: Reservations, inject: [Database], useFactory: (database: Database) => new Reservations(database, logger) },
   {
     provide: Idempotency,
@@ -129,9 +131,9 @@ const notifications = (settings: ApiSettings, logger: Logger): Provider[] => [
   },
   {
     provide: Acceptance,
-    inject: [KafkaProducer, Idempotency, RecentSends],
-    useFactory: (producer: KafkaProducer, idempotency: Idempotency, recent: RecentSends) =>
-      new Acceptance(producer, idempotency, recent),
+    inject: [KafkaProducer, Idempotency, RecentSends, Pace],
+    useFactory: (producer: KafkaProducer, idempotency: Idempotency, recent: RecentSends, pace: Pace) =>
+      new Acceptance(producer, idempotency, recent, pace),
   },
   {
     provide: Cancellation,

@@ -1,6 +1,7 @@
 import { newNotificationId, type NotificationRequest, type NotificationRequested } from '@bongsu/contracts';
 import type { CallerIdentity } from '@bongsu/http';
 import type { KafkaProducer } from '@bongsu/kafka';
+import type { Pace } from '@bongsu/lanes';
 import { hashJson } from './canonical-json.js';
 import { checkRequest } from './check-request.js';
 import { requestedRecord } from './events.js';
@@ -28,11 +29,18 @@ export class Acceptance {
   private readonly producer: Pick<KafkaProducer, 'send'>;
   private readonly idempotency: Idempotency;
   private readonly recent: RecentSends;
+  private readonly pace: Pick<Pace, 'urgent'>;
 
-  constructor(producer: Pick<KafkaProducer, 'send'>, idempotency: Idempotency, recent: RecentSends) {
+  constructor(
+    producer: Pick<KafkaProducer, 'send'>,
+    idempotency: Idempotency,
+    recent: RecentSends,
+    pace: Pick<Pace, 'urgent'>,
+  ) {
     this.producer = producer;
     this.idempotency = idempotency;
     this.recent = recent;
+    this.pace = pace;
   }
 
   /** Throws validation_failed, idempotency_key_reused, kafka_unavailable, producer_buffer_full. */
@@ -40,7 +48,9 @@ export class Acceptance {
     const checked = checkRequest(request, Date.now());
     const produce = async (id: string, acceptedAt: string): Promise<void> => {
       const data: NotificationRequested = { ...checked, id, tenant: caller.tenant, acceptedAt, apiKeyId: caller.keyId };
+      const began = performance.now();
       this.recent.add(data, await this.producer.send(requestedRecord(data, options.traceparent)));
+      if (data.priority === 'urgent') this.pace.urgent(performance.now() - began);
     };
     if (options.idempotencyKey === undefined) {
       const accepted = { id: newNotificationId(), acceptedAt: new Date().toISOString() };

@@ -28,9 +28,11 @@ export interface Way {
 /** Calls the providers of one attempt: the first, and the next ones at once as long as they fail temporarily. */
 export class Caller {
   readonly #options: CallerOptions;
+  readonly #calls = new Set<AbortController>();
 
   constructor(options: CallerOptions) {
     this.#options = options;
+    options.shutdown.addEventListener('abort', () => this.#calls.forEach((call) => call.abort()), { once: true });
   }
 
   /**
@@ -81,13 +83,20 @@ export class Caller {
 
   async #call({ provider, destination }: Gate, attempt: DeliveryAttempt): Promise<Outcome> {
     const { circuits, timeoutMs, shutdown, logger } = this.#options;
-    const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), shutdown]);
+    // Not AbortSignal.timeout: its timer outlives the call, and fires for each that ended long ago.
+    const call = new AbortController();
+    const timer = setTimeout(() => call.abort(), timeoutMs);
+    if (shutdown.aborted) call.abort();
+    this.#calls.add(call);
     try {
-      return await circuits.call(provider, destination, () => provider.deliver(attempt, signal));
+      return await circuits.call(provider, destination, () => provider.deliver(attempt, call.signal));
     } catch (error) {
       // A provider never throws for what its peer does, so this is a defect of ours: not the recipient's fault, try again.
       logger.error({ err: error, provider: provider.name }, 'A provider threw');
       return { kind: 'retry', code: 'provider_failed', message: 'The provider failed unexpectedly' };
+    } finally {
+      clearTimeout(timer);
+      this.#calls.delete(call);
     }
   }
 }

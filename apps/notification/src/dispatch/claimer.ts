@@ -16,6 +16,8 @@ export interface ClaimerOptions {
 
 /** Deliveries leased by one statement at most. */
 const CLAIM_LIMIT = 1000;
+/** And while bulk gives way: a page keeps the processor from the urgent ones that come meanwhile. */
+const SMALL_PAGE = 200;
 
 /**
  * Brings work from the ledger to the dispatcher: due retries and scheduled deliveries; what waits of flows that hold less
@@ -86,7 +88,8 @@ export class Claimer {
   async #readBacklog(): Promise<boolean> {
     const { ledger, shards, dispatcher, backlog } = this.#options;
     const isOpen = (shard: number): boolean => shards.owned.includes(shard) && !shards.isCatchingUp(shard);
-    const parts = backlog.next(dispatcher.shares, isOpen, CLAIM_LIMIT);
+    const page = dispatcher.isYielding ? SMALL_PAGE : CLAIM_LIMIT;
+    const parts = backlog.next(dispatcher.shares, isOpen, page);
     if (parts.length === 0) return false;
     const leased = await ledger.leaseBacklog(parts);
     const taken = Map.groupBy(leased, (delivery) => `${delivery.shard} ${dispatcher.flowOf(delivery)}`);

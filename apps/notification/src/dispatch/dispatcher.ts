@@ -150,9 +150,7 @@ export class Dispatcher {
 
   /** Outcomes were recorded, or given up: their slots are free. */
   settled(deliveries: readonly LeasedDelivery[]): void {
-    let free = 0;
-    for (const { id } of deliveries) if (this.#inUse.delete(id)) free++;
-    this.#scheduler.release(free);
+    this.#scheduler.release(deliveries.filter(({ id }) => this.#inUse.delete(id)));
     this.#pump();
   }
 

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { Priority } from '@bongsu/contracts';
+import { YieldingWindow } from '@bongsu/lanes';
 import type { Provider } from '../../channels/provider.js';
 import type { LeasedDelivery } from '../../ledger/delivery.js';
 import { leased } from '../../testing/leased.js';
 import { ceilingOf, type Gate } from './gate.js';
 import { Gates } from './gates.js';
 import { Scheduler } from './scheduler.js';
-import { YieldingWindow } from './yielding.js';
 
 const CONCURRENCY = 20;
 const EMAIL_LIMIT = 2;
@@ -27,7 +27,7 @@ class Model {
   readonly waiting: LeasedDelivery[] = [];
   readonly running: LeasedDelivery[] = [];
   /** Finished, and not yet recorded. */
-  unsettled = 0;
+  unsettled: LeasedDelivery[] = [];
   readonly yielding = new YieldingWindow(CONCURRENCY);
   readonly starts = new Map<Gate, number[]>();
   readonly gates = new Gates(({ name }) => (name === 'log' ? { ratePerSecond: RATE } : {}));
@@ -43,14 +43,16 @@ class Model {
     return this.gates.of(provider, provider.destination?.(request.recipient) ?? '', request.tenant);
   }
 
-  ceilingOf(priority: Priority): number {
+  /** Slots that a lane may still take. */
+  free(priority: Priority): number {
+    const inUse = [...this.running, ...this.unsettled];
+    const free = ceilingOf(CONCURRENCY, priority) - inUse.length;
     const yielding = priority === 'bulk' ? this.yielding.ceiling(this.now) : undefined;
-    return Math.min(ceilingOf(CONCURRENCY, priority), yielding ?? Infinity);
+    return Math.min(free, (yielding ?? Infinity) - inUse.filter((other) => other.priority === 'bulk').length);
   }
 
   /** Whether anything at all could start, by the rules alone. */
   startable(isOpen: ReadonlySet<LeasedDelivery>): LeasedDelivery[] {
-    const inUse = this.running.length + this.unsettled;
     return this.waiting.filter((delivery, i) => {
       const { channel, key, priority } = delivery;
       const isSame = (other: LeasedDelivery): boolean => other.key === key && other.channel === channel;
@@ -59,7 +61,7 @@ class Model {
       const gate = this.gateOf(delivery);
       const here = this.running.filter((other) => this.gateOf(other) === gate).length;
       if (channel === 'email' && here >= ceilingOf(EMAIL_LIMIT, priority)) return false;
-      return isOpen.has(delivery) && inUse < this.ceilingOf(priority) - (here < 1 ? 0 : 1);
+      return isOpen.has(delivery) && this.free(priority) > (here < 1 ? 0 : 1);
     });
   }
 
@@ -110,7 +112,7 @@ const step = fc.oneof(
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('settle' as const) }) },
   {
     weight: 2,
-    arbitrary: fc.record({ kind: fc.constant('time' as const), ms: fc.constantFrom(1, 50, 250, 1000, 9000) }),
+    arbitrary: fc.record({ kind: fc.constant('time' as const), ms: fc.constantFrom(1, 50, 100, 250, 1000, 9000) }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('shut' as const), ms: fc.constantFrom(100, 5000) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('remove' as const), shard: fc.integer({ min: 0, max: 1 }) }) },
@@ -130,10 +132,10 @@ function play(model: Model, each: Step): void {
     const [delivery] = running.splice(each.which % Math.max(1, running.length), 1);
     if (!delivery) return;
     subject.finish(delivery);
-    model.unsettled++;
+    model.unsettled.push(delivery);
   } else if (each.kind === 'settle') {
     subject.release(model.unsettled);
-    model.unsettled = 0;
+    model.unsettled = [];
   } else if (each.kind === 'time') {
     model.now += each.ms;
     if (subject.opensNext <= model.now) subject.wake();

@@ -34,7 +34,7 @@ function scheduler(limits: Record<string, GateLimits> = {}, concurrency = 1000) 
   };
   const end = (delivery: LeasedDelivery): void => {
     subject.finish(delivery);
-    subject.release(1);
+    subject.release([delivery]);
   };
   return { subject, clock, gates, of, takeAll, end };
 }

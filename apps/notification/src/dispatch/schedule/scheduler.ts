@@ -73,7 +73,7 @@ export class Scheduler {
 
   /** Whether bulk gives way to urgent deliveries at present. */
   get isYielding(): boolean {
-    return this.#options.now() < this.#slots.yieldingUntil;
+    return this.#slots.yieldingUntil(this.#options.now()) < Infinity;
   }
 
   add(delivery: LeasedDelivery): void {
@@ -120,8 +120,8 @@ export class Scheduler {
   }
 
   /** Slots are free again: what became of these deliveries is recorded. */
-  release(count: number): void {
-    this.#slots.release(count);
+  release(deliveries: readonly LeasedDelivery[]): void {
+    this.#slots.release(deliveries);
     this.#slotsChanged();
   }
 
@@ -212,9 +212,7 @@ export class Scheduler {
   /** Where a flow of the lane has to wait, if it has to. */
   #obstacle(priority: Priority, gate: Gate | undefined, now: number): Aside | undefined {
     const free = this.#slots.free(priority, now);
-    if (priority === 'bulk' && now < this.#slots.yieldingUntil) {
-      this.#opensNext = Math.min(this.#opensNext, this.#slots.yieldingUntil);
-    }
+    if (priority === 'bulk') this.#opensNext = Math.min(this.#opensNext, this.#slots.yieldingUntil(now));
     if (!gate) return free > 0 ? undefined : this.#crowded;
     if (gate.opensAt > now) this.#shutUntilOpen(gate);
     if (gate.opensAt > now || !gate.hasRoom(priority)) {

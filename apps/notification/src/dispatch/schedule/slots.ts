@@ -1,7 +1,7 @@
 import type { Priority } from '@bongsu/contracts';
+import { YieldingWindow } from '@bongsu/lanes';
 import type { LeasedDelivery } from '../../ledger/delivery.js';
 import { ceilingOf } from './gate.js';
-import { YieldingWindow } from './yielding.js';
 
 /** A destination that uses more than this share of all slots takes another only while there are slots to spare. */
 const WINDOW = 0.05;
@@ -13,6 +13,7 @@ export class Slots {
   readonly #total: number;
   readonly #yielding: YieldingWindow;
   #inUse = 0;
+  #inUseByBulk = 0;
 
   constructor(total: number) {
     this.#total = total;
@@ -22,7 +23,8 @@ export class Slots {
   /** How many a lane may still take; below zero when others have them. */
   free(priority: Priority, now: number): number {
     const yielding = priority === 'bulk' ? this.#yielding.ceiling(now) : undefined;
-    return Math.min(ceilingOf(this.#total, priority), yielding ?? Infinity) - this.#inUse;
+    const free = ceilingOf(this.#total, priority) - this.#inUse;
+    return yielding === undefined ? free : Math.min(free, yielding - this.#inUseByBulk);
   }
 
   /** Whether a destination with so many under way has to leave the free slots to others. */
@@ -32,17 +34,19 @@ export class Slots {
 
   take({ priority, attempts, ordered, request }: LeasedDelivery, now: number): void {
     this.#inUse++;
+    if (priority === 'bulk') this.#inUseByBulk++;
     // Only those that went straight to their start tell how busy the way is.
     if (priority !== 'urgent' || attempts > 0 || ordered || request.sendAt !== undefined) return;
     this.#yielding.sample(now - Date.parse(request.acceptedAt), now);
   }
 
-  release(count: number): void {
-    this.#inUse -= count;
+  release(deliveries: readonly Pick<LeasedDelivery, 'priority'>[]): void {
+    this.#inUse -= deliveries.length;
+    for (const { priority } of deliveries) if (priority === 'bulk') this.#inUseByBulk--;
   }
 
-  /** Until when bulk gives way to urgent deliveries, milliseconds since 1970; in the past when it does not. */
-  get yieldingUntil(): number {
-    return this.#yielding.until;
+  /** Until when what bulk may have stays as it is, milliseconds since 1970; Infinity when it gives way to nobody. */
+  yieldingUntil(now: number): number {
+    return this.#yielding.changesAt(now);
   }
 }

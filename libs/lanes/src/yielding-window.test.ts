@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { YieldingWindow } from './yielding.js';
+import { YieldingWindow } from './yielding-window.js';
 
 /** Samples every 50 ms. */
 function samples(window: YieldingWindow, count: number, delayMs: () => number, from = 0): number {
@@ -13,8 +13,17 @@ describe('YieldingWindow', () => {
     const window = new YieldingWindow(500);
     expect(window.ceiling(0)).toBeUndefined();
     const now = samples(window, 1, () => 5);
-    expect(window.ceiling(now)).toBe(130);
+    expect(window.ceiling(now)).toBe(15);
     expect(window.ceiling(now + 5_001)).toBeUndefined();
+  });
+
+  it('gives back by time what no urgent one disputes: rare ones do not hold bulk down', () => {
+    const window = new YieldingWindow(500);
+    const now = samples(window, 1, () => 5);
+    expect(window.ceiling(now + 2_500)).toBe(257);
+    expect(window.ceiling(now + 4_999)).toBe(490);
+    expect(window.changesAt(now + 4_999)).toBe(now + 5_000);
+    expect(window.changesAt(now + 5_000)).toBe(Infinity);
   });
 
   it('shrinks while urgent ones are late, never to nothing, and grows again when they are not', () => {

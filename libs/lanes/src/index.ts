@@ -1,0 +1,2 @@
+export { YieldingWindow } from './yielding-window.js';
+export { Pace } from './pace.js';
