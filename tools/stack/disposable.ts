@@ -8,7 +8,7 @@ import { kafkaIsReady } from './kafka.ts';
 import { clearAfterKill, preparePostgres } from './postgres.ts';
 import { createServiceDatabase, postgresIsReady, setSuperuserPassword, throughSocket } from './postgres-database.ts';
 import { freePorts } from './ports.ts';
-import { makeSecrets, registerFirstUsers, secretsIn } from './secrets.ts';
+import { makeSecrets, passwordOf, registerFirstUsers, rolePasswordsIn, secretsIn } from './secrets.ts';
 import { endProcess, readPidFile, runningProcess, startProcess, writePidFile, type ProcessSpec } from './process.ts';
 import { identify, isRunning, signal } from './process-identity.ts';
 import { until } from './until.ts';
@@ -109,10 +109,11 @@ async function prepare(
         })
       ).spec
     : undefined;
+  const password = secrets ? await passwordOf(secrets, 'postgres') : PASSWORD;
   return described({
     home,
     kafkaJars: jars.directory,
-    postgresUrl: `postgres://postgres:${PASSWORD}@127.0.0.1:${postgresPort}/postgres${verified(secrets?.ca)}`,
+    postgresUrl: `postgres://postgres:${password}@127.0.0.1:${postgresPort}/postgres${verified(secrets?.ca)}`,
     secrets: secrets?.folder,
     postgresPort,
     servers,
@@ -165,9 +166,11 @@ export async function addBroker(stack: DisposableStack): Promise<DisposableStack
 
 async function startPostgres(stack: DisposableStack): Promise<void> {
   await startPart(stack, 'postgres');
+  const { password } = new URL(stack.postgresUrl);
+  const rolePasswords = stack.secrets === undefined ? {} : await rolePasswordsIn(secretsIn(stack.secrets));
   await throughSocket(specOf(stack, 'postgres').cwd, stack.ports.postgres, async (superuser) => {
-    await setSuperuserPassword(superuser, PASSWORD);
-    await createServiceDatabase(superuser, 'bongsu');
+    await setSuperuserPassword(superuser, password);
+    await createServiceDatabase(superuser, 'bongsu', rolePasswords);
   });
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Jars } from './jars.ts';
 import { javaArguments, javaCommand } from './java.ts';
+import { SERVICES, type RolePasswords } from './postgres-database.ts';
 
 const INFRA = join(import.meta.dirname, '..', '..', 'infra');
 /** What is different in secure mode. */
@@ -32,6 +33,14 @@ export async function makeSecrets(folder: string, ...options: readonly string[])
 
 export const passwordOf = async ({ file }: StackSecrets, name: string): Promise<string> =>
   (await readFile(file(`${name}.password`), 'utf8')).trim();
+
+/** The passwords of the services' roles in PostgreSQL. */
+export async function rolePasswordsIn(secrets: StackSecrets): Promise<RolePasswords> {
+  const passwords = SERVICES.map(
+    async (service) => [service, await passwordOf(secrets, `database-${service}`)] as const,
+  );
+  return Object.fromEntries(await Promise.all(passwords));
+}
 
 /** Java's argument that says with which file it logs in. */
 export const loginFlag = ({ file }: StackSecrets, jaas: string): string =>

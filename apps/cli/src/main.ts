@@ -11,6 +11,7 @@ const bongsu = defineCommand({
     status: () => import('./status/command.js').then((module) => module.status),
     topics: () => import('./topics/command.js').then((module) => module.topics),
     'dead-letters': () => import('./dead-letters/command.js').then((module) => module.deadLetters),
+    access: () => import('./access/command.js').then((module) => module.access),
     audit: () => import('./audit/command.js').then((module) => module.audit),
     doctor: () => import('./doctor/command.js').then((module) => module.doctor),
   },

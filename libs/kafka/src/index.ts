@@ -1,4 +1,6 @@
 export type { KafkaSettings } from './cluster/connection.js';
+export { AccessAdmin, type FoundRight } from './access/access-admin.js';
+export * from './access/rights.js';
 export { KafkaPositions } from './cluster/positions.js';
 export { BatchContext } from './consumer/batch.js';
 export type { BatchOutcome, EventBatch, RawBatch, RejectedRecord } from './consumer/batch.js';

@@ -31,6 +31,8 @@ export interface TopicDeclaration {
   /** How long records are kept, milliseconds; -1 for ever. Has no meaning for compacted topics. */
   readonly retentionMs: number;
   readonly writtenBy: Service;
+  /** Other services that write it too; each may do so in secure mode (docs/secure.md). */
+  readonly alsoWrittenBy?: readonly Service[];
   readonly readBy: readonly Reader[];
   /** The event types that may be written to the topic, with the contract of their data. */
   readonly events: ReadonlyMap<string, Contract>;
@@ -131,6 +133,7 @@ export const TOPICS = {
     cleanup: 'delete',
     retentionMs: 7 * DAY,
     writtenBy: 'api',
+    alsoWrittenBy: ['audit'],
     readBy: [audit],
     events: new Map<string, Contract>([
       [ACCESS_REFUSED, AccessRefused],

@@ -11,8 +11,18 @@ const require = createRequire(import.meta.url);
 useFastRecordEncoding();
 stopIdleTimers();
 
-export const { AssignerProtocol, CompressionTypes, ConfigResourceTypes, Kafka, KafkaJSProtocolError, logLevel } =
-  require('kafkajs') as typeof KafkaJs;
+export const {
+  AclOperationTypes,
+  AclPermissionTypes,
+  AclResourceTypes,
+  AssignerProtocol,
+  CompressionTypes,
+  ConfigResourceTypes,
+  Kafka,
+  KafkaJSProtocolError,
+  logLevel,
+  ResourcePatternTypes,
+} = require('kafkajs') as typeof KafkaJs;
 
 /** Only takes effect when nobody else has loaded kafkajs before; it is faster, not different. */
 function useFastRecordEncoding(): void {
