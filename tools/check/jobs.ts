@@ -1,6 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { helmChart } from './chart.ts';
 import { alertRules } from './promtool.ts';
 import { lockProblems, looseVersions, nestedPackages, readManifests, undeclaredLibraries } from './manifests.ts';
 import { longFiles, traces } from './sources.ts';
@@ -50,6 +51,7 @@ export function checks(root: string): Job[] {
     command('dead code', 'knip', ['--no-progress', '--no-config-hints']),
     command('imports', 'depcruise', ['--config', '.dependency-cruiser.cjs', '--output-type', 'err', ...FOLDERS]),
     alertRules(root),
+    helmChart(root),
     { name: 'repository', run: async () => repository(root) },
   ];
 }
