@@ -14,7 +14,7 @@ export interface Tx {
 }
 
 /** A Tx together with the number of rows that the last statement changed is rarely needed; RETURNING serves instead. */
-const onClient = (client: PoolClient): Tx => ({
+const on = (client: Pick<PoolClient, 'query'>): Tx => ({
   async query<R>(sql: string | Statement, values: readonly unknown[] = []): Promise<R[]> {
     const result =
       typeof sql === 'string'
@@ -35,7 +35,7 @@ export async function transaction<T>(dataSource: DataSource, work: (tx: Tx) => P
   let broken: Error | undefined;
   try {
     await client.query('BEGIN');
-    const result = await work(onClient(client));
+    const result = await work(on(client));
     await client.query('COMMIT');
     return result;
   } catch (error) {
@@ -49,18 +49,14 @@ export async function transaction<T>(dataSource: DataSource, work: (tx: Tx) => P
   }
 }
 
+/** Each statement in a transaction of its own, for what is written for a Tx and is one statement this time. */
+export const onPool = (dataSource: DataSource): Tx => on(poolOf(dataSource));
+
 /** One statement in a transaction of its own. */
-export async function query<R = unknown>(
+export const query = <R = unknown>(
   dataSource: DataSource,
   sql: string | Statement,
   values: readonly unknown[] = [],
-): Promise<R[]> {
-  const pool = poolOf(dataSource);
-  const result =
-    typeof sql === 'string'
-      ? await pool.query(sql, values as unknown[])
-      : await pool.query({ name: sql.name, text: sql.text, values: values as unknown[] });
-  return result.rows as R[];
-}
+): Promise<R[]> => onPool(dataSource).query<R>(sql, values);
 
 function ignore(): void {}

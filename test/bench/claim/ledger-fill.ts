@@ -47,7 +47,8 @@ async function settlementsOf(client: pg.Client): Promise<string> {
   const ids = rows[0]!.ids;
   const all = (value: string): string => `array_fill(${value}, '{${ids.length}}')`;
   return `(1, '{${ids.join(',')}}', ${all(`'delivered'::text`)}, ${all('1')}, ${all('1')}, ${all('NULL::timestamptz')},
-           ${all('now()')}, '${ids[0]}', '${ids.at(-1)}', ${all('false')})`;
+           ${all('now()')}, '${ids[0]}', '${ids.at(-1)}', ${all('false')}, 'notification/1',
+           ${all(`'bongsu.notification.events.v1'`)}, ${all(`'default/user-1'`)}, ${all(`'{}'`)}, ${all(`'\\x7b7d'::bytea`)})`;
 }
 
 const idOf = (ms: string, salt: string): string => `(
@@ -98,6 +99,7 @@ export async function addWork(client: pg.Client, weeks: number): Promise<void> {
   await client.query(
     `INSERT INTO workers (host, alive_until) SELECT 'bench', now() + interval '1 day' FROM generate_series(1, 2)`,
   );
+  await client.query(`INSERT INTO outbox_streams (stream) VALUES ('notification/1')`);
   await client.query('INSERT INTO shards (shard, worker_id) SELECT s, 1 FROM generate_series(0, 7) s');
   const now = Date.now();
   const day = 86_400_000;

@@ -9,6 +9,12 @@ const [NOTIFICATIONS] = LEDGER_PARTITIONS;
 /** No week with an id that is younger than this has ever been dropped, were clocks a day apart. Milliseconds. */
 const SURE_MS = leastRetentionMs(REMEMBERED_TOPICS) - 86_400_000;
 
+const isLate = (id: string, now: number): boolean => idTime(id) < now - SURE_MS;
+
+/** Whether `expireGone` has anything to look for. */
+export const mayBeGone = (deliveries: readonly LeasedDelivery[], now: number): boolean =>
+  deliveries.some(({ notificationId }) => isLate(notificationId, now));
+
 /**
  * Of these notifications, those of weeks that have been dropped: whether they are new cannot be told any more. Decided by the
  * partition that is or is not there and not by a clock, so that it is right however far two replicas' clocks are apart. Costs
@@ -16,7 +22,7 @@ const SURE_MS = leastRetentionMs(REMEMBERED_TOPICS) - 86_400_000;
  * @param now milliseconds since 1970
  */
 export async function findGone(tx: Tx, ids: readonly string[], now: number): Promise<ReadonlySet<string>> {
-  const late = ids.filter((id) => idTime(id) < now - SURE_MS);
+  const late = ids.filter((id) => isLate(id, now));
   if (late.length === 0 || !NOTIFICATIONS) return new Set();
   await tx.query(KEEP_PARTITIONS);
   const rows = await tx.query<{ id: string }>(FIND_GONE, [

@@ -1,13 +1,8 @@
-import {
-  PRIORITIES,
-  deliveryId,
-  type NotificationRequested,
-  type OutgoingRecord,
-  type Priority,
-} from '@bongsu/contracts';
-import { Outbox, StreamClosedError, query, transaction, type Tx } from '@bongsu/persistence';
+import { PRIORITIES, type OutgoingRecord, type Priority } from '@bongsu/contracts';
+import { Outbox, StreamClosedError, onPool, query, transaction, type Tx } from '@bongsu/persistence';
 import type { DataSource } from 'typeorm';
-import { expireGone, findGone } from '../housekeeping/gone-weeks.js';
+import { expireGone, findGone, mayBeGone } from '../housekeeping/gone-weeks.js';
+import { firstOfEach, mayStart, toDelivery, type AcceptedRequest } from './accepted.js';
 import { priorityNumber, toLeased, type ClaimedRow, type LeasedDelivery } from './delivery.js';
 import type { Shards } from './shards.js';
 import { BACKLOG, EMPTY_BACKLOG, LEASE_BACKLOG } from './sql/backlog.js';
@@ -17,13 +12,6 @@ import { INSERT_ACCEPTED } from './sql/insert-accepted.js';
 import { GIVE_BACK, SETTLE } from './sql/settle.js';
 import { LOCK_ORDERED, WAKE_ORDERED } from './sql/wake-ordered.js';
 import type { Worker } from './workers.js';
-
-/** A request as it came from Kafka, with the bytes that are kept. */
-export interface AcceptedRequest {
-  readonly key: string;
-  readonly request: NotificationRequested;
-  readonly bytes: Buffer;
-}
 
 /** What became of a delivery, as it is written to the ledger. */
 export interface Settlement {
@@ -90,35 +78,53 @@ export class Ledger {
     );
     const ordered = deliveries.filter((delivery) => delivery.ordered);
     const flows = deliveries.map((delivery) => (mayStart(delivery) ? (admit(delivery) ?? null) : null));
+    const insert = (tx: Tx, known: readonly AcceptedRequest[]): Promise<LeasedDelivery[]> =>
+      this.#insertAccepted(tx, shard, known, deliveries, flows);
+    // One statement, when nothing has to be looked at before or done after it.
+    if (ordered.length === 0 && !mayBeGone(deliveries, Date.now())) return insert(onPool(this.#dataSource), batch);
     return transaction(this.#dataSource, async (tx) => {
       await this.#shards.assertOwned(tx, shard);
       const gone = await expireGone(tx, this.#worker.stream, deliveries, Date.now());
-      const known = batch.filter(({ request }) => !gone.has(request.id));
       if (ordered.length > 0) await tx.query(LOCK_ORDERED, [ordered.map(({ key }) => key)]);
-      const born = await tx.query<{ id: string; cancelled: boolean }>(INSERT_ACCEPTED, [
-        known.map(({ request }) => request.id),
-        known.map(({ request }) => request.tenant),
-        known.map(({ request }) => request.recipient.id),
-        known.map(({ key }) => key),
-        known.map(({ request }) => request.acceptedAt),
-        known.map(({ bytes }) => bytes),
-        deliveries.map(({ id }) => id),
-        deliveries.map(({ notificationId }) => notificationId),
-        deliveries.map(({ priority }) => priorityNumber(priority)),
-        deliveries.map((delivery) => delivery.ordered),
-        deliveries.map(({ key }) => key),
-        deliveries.map(({ channel }) => channel),
-        deliveries.map(({ request }) => request.sendAt ?? null),
-        shard,
-        this.#worker.id,
-        flows,
-      ]);
-      const cancelled = new Map(born.map((row) => [row.id, row.cancelled]));
-      const started = deliveries
-        .filter(({ id }) => cancelled.has(id))
-        .map((delivery) => ({ ...delivery, cancelled: cancelled.get(delivery.id) === true }));
+      const started = await insert(
+        tx,
+        batch.filter(({ request }) => !gone.has(request.id)),
+      );
       return [...started, ...(await this.#wake(tx, ordered, wake))];
     });
+  }
+
+  /** Gives those that may start at once. Throws ShardLostError. */
+  async #insertAccepted(
+    tx: Tx,
+    shard: number,
+    accepted: readonly AcceptedRequest[],
+    deliveries: readonly LeasedDelivery[],
+    flows: readonly (string | null)[],
+  ): Promise<LeasedDelivery[]> {
+    const rows = await tx.query<{ id: string | null; cancelled: boolean }>(INSERT_ACCEPTED, [
+      accepted.map(({ request }) => request.id),
+      accepted.map(({ request }) => request.tenant),
+      accepted.map(({ request }) => request.recipient.id),
+      accepted.map(({ key }) => key),
+      accepted.map(({ request }) => request.acceptedAt),
+      accepted.map(({ bytes }) => bytes),
+      deliveries.map(({ id }) => id),
+      deliveries.map(({ notificationId }) => notificationId),
+      deliveries.map(({ priority }) => priorityNumber(priority)),
+      deliveries.map((delivery) => delivery.ordered),
+      deliveries.map(({ key }) => key),
+      deliveries.map(({ channel }) => channel),
+      deliveries.map(({ request }) => request.sendAt ?? null),
+      shard,
+      this.#worker.id,
+      flows,
+    ]);
+    if (rows.length === 0) throw this.#shards.lost(shard);
+    const cancelled = new Map(rows.map((row) => [row.id, row.cancelled]));
+    return deliveries
+      .filter(({ id }) => cancelled.has(id))
+      .map((delivery) => ({ ...delivery, cancelled: cancelled.get(delivery.id) === true }));
   }
 
   /** Leases up to `limit` due deliveries of the given shards, oldest first. */
@@ -174,31 +180,40 @@ export class Ledger {
    */
   async settle(settlements: readonly Settlement[]): Promise<LeasedDelivery[]> {
     const ended = settlements.filter((each) => each.ended && each.delivery.ordered).map((each) => each.delivery);
-    const ids = settlements.map(({ delivery }) => delivery.id);
+    if (ended.length === 0) {
+      await this.#writeOutcomes(onPool(this.#dataSource), settlements);
+      return [];
+    }
     return transaction(this.#dataSource, async (tx) => {
-      if (ended.length > 0) await tx.query(LOCK_ORDERED, [ended.map(({ key }) => key)]);
-      const written = await tx.query<{ id: string }>(SETTLE, [
-        this.#worker.id,
-        ids,
-        settlements.map(({ status }) => status),
-        settlements.map(({ attempts }) => attempts),
-        settlements.map(({ version }) => version),
-        settlements.map(({ nextAttemptAt }) => nextAttemptAt),
-        settlements.map((each) => (each.ended ? new Date() : null)),
-        ids.reduce((least, id) => (id < least ? id : least)),
-        ids.reduce((most, id) => (id > most ? id : most)),
-        settlements.map(({ postponed }) => postponed),
-      ]);
-      const ours = new Set(written.map(({ id }) => id));
-      const kept = settlements.filter(({ delivery }) => ours.has(delivery.id));
-      await Outbox.append(
-        tx,
-        this.#worker.stream,
-        kept.flatMap(({ fact }) => fact ?? []),
-      );
-      if (kept.length < settlements.length) await this.#assertStream(tx);
+      await tx.query(LOCK_ORDERED, [ended.map(({ key }) => key)]);
+      await this.#writeOutcomes(tx, settlements);
       return this.#wake(tx, ended, true);
     });
+  }
+
+  async #writeOutcomes(tx: Tx, settlements: readonly Settlement[]): Promise<void> {
+    const { id, stream } = this.#worker;
+    const ids = settlements.map(({ delivery }) => delivery.id);
+    const ofFact = <T>(of: (fact: OutgoingRecord) => T): (T | null)[] =>
+      settlements.map(({ fact }) => (fact === undefined ? null : of(fact)));
+    const rows = await tx.query(SETTLE, [
+      id,
+      ids,
+      settlements.map(({ status }) => status),
+      settlements.map(({ attempts }) => attempts),
+      settlements.map(({ version }) => version),
+      settlements.map(({ nextAttemptAt }) => nextAttemptAt),
+      settlements.map((each) => (each.ended ? new Date() : null)),
+      ids.reduce((least, each) => (each < least ? each : least)),
+      ids.reduce((most, each) => (each > most ? each : most)),
+      settlements.map(({ postponed }) => postponed),
+      stream,
+      ofFact(({ topic }) => topic),
+      ofFact(({ key }) => key),
+      ofFact(({ headers }) => JSON.stringify(headers)),
+      ofFact(({ value }) => value),
+    ]);
+    if (rows.length === 0) throw new StreamClosedError(stream);
   }
 
   /**
@@ -249,40 +264,4 @@ export class Ledger {
     ]);
     return rows.filter((row) => row.leased).map(toLeased);
   }
-
-  /** A batch in which leases were lost may mean that all of them are. */
-  async #assertStream(tx: Tx): Promise<void> {
-    const rows = await tx.query('SELECT 1 FROM outbox_streams WHERE stream = $1', [this.#worker.stream]);
-    if (rows.length === 0) throw new StreamClosedError(this.#worker.stream);
-  }
-}
-
-/** One that is scheduled or in strict order waits in the ledger in any case. */
-const mayStart = ({ ordered, request: { sendAt } }: LeasedDelivery): boolean =>
-  !ordered && (sendAt === undefined || Date.parse(sendAt) <= Date.now());
-
-/** A producer that had to repeat itself may leave the same record twice in one batch. */
-function firstOfEach(records: readonly AcceptedRequest[]): AcceptedRequest[] {
-  const first = new Map<string, AcceptedRequest>();
-  for (const record of records) if (!first.has(record.request.id)) first.set(record.request.id, record);
-  return [...first.values()];
-}
-
-function toDelivery(shard: number, accepted: AcceptedRequest, channel: LeasedDelivery['channel']): LeasedDelivery {
-  const { request, key } = accepted;
-  return {
-    id: deliveryId(request.id, channel),
-    notificationId: request.id,
-    shard,
-    key,
-    channel,
-    priority: request.priority,
-    ordered: request.orderingKey !== undefined,
-    attempts: 0,
-    scheduleFrom: 0,
-    version: 0,
-    cancelled: false,
-    postponed: false,
-    request,
-  };
 }

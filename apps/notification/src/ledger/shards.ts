@@ -114,10 +114,13 @@ export class Shards {
   /** The first statement of each transaction about new work of a shard. Throws ShardLostError. */
   async assertOwned(tx: Tx, shard: number): Promise<void> {
     const rows = await tx.query(OWNED, [shard, this.#workerId]);
-    if (rows.length === 0) {
-      this.#owned.delete(shard);
-      throw new ShardLostError(shard);
-    }
+    if (rows.length === 0) throw this.lost(shard);
+  }
+
+  /** What to throw when a statement found the shard in other hands. */
+  lost(shard: number): ShardLostError {
+    this.#owned.delete(shard);
+    return new ShardLostError(shard);
   }
 }
 

@@ -5,15 +5,21 @@ import type { Statement } from '@bongsu/persistence';
  * worker ($15) from birth when it may start at once, so that the hot path needs no claim; when its flow holds as much memory as
  * it may, it waits under the number of its flow ($16). A record that comes again finds its id taken and changes nothing.
  *
+ * Nothing is inserted for a worker that does not own the shard ($14); then not a single row is returned, else one at least,
+ * which may be empty. So the hot path is this one statement, and needs no transaction around it.
+ *
  * An ordered delivery is born waiting (`next_attempt_at` infinity): wake-ordered decides whose turn it is once it is known
  * which rows were really new. A cancellation that overtook its request makes the delivery due, so that it ends at once.
  */
 export const INSERT_ACCEPTED: Statement = {
   name: 'ledger_insert_accepted',
   text: `
-    WITH accepted AS (
+    WITH owned AS MATERIALIZED (
+      SELECT 1 FROM shards WHERE shard = $14 AND worker_id = $15::bigint FOR SHARE
+    ), accepted AS (
       INSERT INTO notifications (id, tenant, recipient_id, key, accepted_at, request)
       SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bytea[])
+       WHERE EXISTS (SELECT FROM owned)
       ON CONFLICT (id) DO NOTHING
       RETURNING id
     ), born AS (
@@ -40,5 +46,8 @@ export const INSERT_ACCEPTED: Statement = {
        ORDER BY n
       RETURNING id, worker_id
     )
-    SELECT id, b.cancelled FROM inserted JOIN born b USING (id) WHERE worker_id IS NOT NULL`,
+    SELECT b.id, b.cancelled
+      FROM (SELECT EXISTS (SELECT FROM owned) AS yes) AS o
+      LEFT JOIN (SELECT id, cancelled FROM inserted JOIN born USING (id) WHERE inserted.worker_id IS NOT NULL) AS b ON true
+     WHERE o.yes`,
 };
