@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { newNotificationId } from '@bongsu/contracts';
 import { query, transaction } from '@bongsu/persistence';
 import { describe, expect, it } from 'vitest';
@@ -74,14 +75,13 @@ describe('dead workers', () => {
   });
 
   it('leaves a worker alone that renews its lease, and is stopped by none that does not', async () => {
-    const [alive, other] = [await replica(400), await replica()];
+    const [alive, other] = [await replica(1500), await replica()];
     alive.worker.start(() => expect.unreachable('it was not taken for dead'));
-    const until = Date.now() + 1000;
-    while (Date.now() < until)
+    for (const until = Date.now() + 2500; Date.now() < until; await sleep(50))
       expect(await reapDeadWorkers(rig.dataSource, other.worker.id, async () => {}, logger)).toEqual([]);
     expect(alive.worker.mayStart).toBe(true);
     alive.worker.stopRenewing();
-    await expect.poll(() => alive.worker.mayStart).toBe(false);
+    await expect.poll(() => alive.worker.mayStart, { timeout: 5000 }).toBe(false);
   });
 
   it('keeps two keys apart while a shard changes hands: what a living former owner holds is not overtaken', async () => {
