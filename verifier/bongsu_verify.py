@@ -10,6 +10,7 @@ export. Exit code: 0 all is well, 1 a problem was found (the first line of the o
 """
 import argparse
 import base64
+import functools
 import hashlib
 import json
 import re
@@ -103,6 +104,7 @@ def point_of(data):
 BASE = point_of(((4 * pow(5, P - 2, P)) % P).to_bytes(32, "little"))
 
 
+@functools.lru_cache(maxsize=100_000)
 def ed25519_holds(public, message, signature):
     a, r, s = point_of(public), point_of(signature[:32]), int.from_bytes(signature[32:], "little")
     if a is None or r is None or s >= L:
@@ -190,10 +192,18 @@ class Checkpoint:
                 raise Malformed("a checkpoint with a signature line that is none")
             self.signatures.append((match[1], unbase64(match[2], "a signature")))
 
-    def signed_by(self, key):
-        # A key speaks for the log that it is named after, and for no other.
-        return self.origin == f"{key.name}/{self.chain}" and any(
-            name == key.name and s[:4] == key.id and len(s) == 68 and ed25519_holds(key.public, self.text.encode(), s[4:]) for name, s in self.signatures)
+    def signed_by(self, keys):
+        """Whether one of the keys has signed it. A signature that names a key and is not by it makes the note void."""
+        found = False
+        for name, signature in self.signatures:
+            known = [key for key in keys if key.name == name and key.id == signature[:4]]
+            if not known:
+                continue
+            if len(signature) != 68 or not any(ed25519_holds(key.public, self.text.encode(), signature[4:]) for key in known):
+                return False
+            # A key speaks for the log that it is named after, and for no other.
+            found = found or self.origin == f"{name}/{self.chain}"
+        return found
 
 
 def notes_in(text):
@@ -212,25 +222,23 @@ def notes_in(text):
 
 def trusted(notes, key, report):
     """The checkpoints that were signed by the key, or by one that was named (next-key, previous-key) under a trusted signature."""
-    keys, waiting, good, grown = [key], [], [], True
+    keys, checkpoints, grown = [key], [], True
     for note in notes:
         try:
-            waiting.append(Checkpoint(note))
+            checkpoints.append(Checkpoint(note))
         except Malformed as error:
             report("checkpoint", 0, str(error))
-    while grown and waiting:
-        grown, left = False, []
-        for checkpoint in waiting:
-            if not any(checkpoint.signed_by(each) for each in keys):
-                left.append(checkpoint)
-                continue
-            good.append(checkpoint)
-            for named in checkpoint.named_keys:
-                if all((each.name, each.public) != (named.name, named.public) for each in keys):
-                    keys.append(named)
-                    grown = True
-        waiting = left
-    for checkpoint in waiting:
+    while grown:
+        grown = False
+        for checkpoint in checkpoints:
+            known = {(each.name, each.public) for each in keys}
+            named = [each for each in checkpoint.named_keys if (each.name, each.public) not in known]
+            named = [each for each in named if checkpoint.origin == f"{each.name}/{checkpoint.chain}"]
+            if named and checkpoint.signed_by(keys):
+                keys += named
+                grown = True
+    good = [checkpoint for checkpoint in checkpoints if checkpoint.signed_by(keys)]
+    for checkpoint in (each for each in checkpoints if each not in good):
         report(checkpoint.chain, checkpoint.size, "a checkpoint without a signature by a key that is trusted")
     return good
 

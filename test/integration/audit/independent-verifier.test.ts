@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CheckpointBook, linesOf, verifyExport } from '@bongsu/audit-chain';
+import { CheckpointBook, KeyRing, VerifierKey, linesOf, verifyExport } from '@bongsu/audit-chain';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Appender } from '../../../apps/audit/src/chain/appender.js';
@@ -93,6 +93,19 @@ describe('the independent verifier', () => {
     expect([other.code, other.out]).toEqual([1, expect.stringContaining('PROBLEM notification.events.v1/3 #64')]);
     expect((await python(path, '--key', 'nonsense')).code).toBe(2);
     expect((await python(join(folder, 'missing'))).code).toBe(2);
+  });
+
+  it('finds a note void, as ours does, that has a wrong signature by a key it knows', async () => {
+    const [note] = KEPT;
+    const [, name, signature] = /^\u2014 (\S+) (\S+)$/m.exec(note!)!;
+    const wrong = Buffer.concat([Buffer.from(signature!, 'base64').subarray(0, 4), Buffer.alloc(64)]).toString(
+      'base64',
+    );
+    const spoiled = `${note!.trimEnd()}\n\u2014 ${name} ${wrong}\n`;
+    expect(new KeyRing(VerifierKey.parse(old.text)).open(spoiled)).toMatchObject({ refused: 'unsigned' });
+    const path = await file('clean', textOf(CLEAN).join('\n'));
+    const { code, out } = await python(path, '--key', old.text, '--checkpoints', await file('spoiled', spoiled));
+    expect([code, out]).toEqual([1, expect.stringContaining('without a signature by a key that is trusted')]);
   });
 
   it('finds the same changes as ours, and where they are', async () => {

@@ -281,6 +281,13 @@ describe('the key ring', () => {
     expect(ring.open(signed(first))).toMatchObject({ size: 3 });
   });
 
+  it('follows no key that is named after another log', () => {
+    const ring = new KeyRing(first.verifier);
+    const ofOther = new SigningKey('test-system', generateKeyPairSync('ed25519').privateKey);
+    const announcement = formatCheckpoint({ ...CHECKPOINT, nextKey: ofOther.verifier, previousKey: first.verifier });
+    expect(ring.learn([signNote(announcement, first, ofOther)])).toBe(0);
+  });
+
   it('follows no key that announces itself', () => {
     const ring = new KeyRing(first.verifier);
     const forged = signNote(

@@ -54,7 +54,8 @@ export class KeyRing {
     // A key speaks for the log that it is named after: a test system's checkpoints say nothing of the real one's chains.
     const signers = verifyNote(parsed, this.#keys.values()).filter(({ name }) => name === checkpoint.log);
     if (signers.length === 0) return { refused: 'unsigned', why: 'no key that is trusted has signed it' };
-    for (const key of [checkpoint.nextKey, checkpoint.previousKey]) if (key) this.#keys.set(String(key), key);
+    for (const key of [checkpoint.nextKey, checkpoint.previousKey])
+      if (key?.name === checkpoint.log) this.#keys.set(String(key), key);
     return { ...checkpoint, note, signers };
   }
 }
