@@ -1,7 +1,9 @@
+export { ClusterLook, type BrokerState, type GroupState } from './cluster/cluster-look.js';
 export type { KafkaSettings } from './cluster/connection.js';
 export { AccessAdmin, type FoundRight } from './access/access-admin.js';
 export * from './access/rights.js';
 export { KafkaPositions } from './cluster/positions.js';
+export { refusalIn } from './cluster/refusals.js';
 export { BatchContext } from './consumer/batch.js';
 export type { BatchOutcome, EventBatch, RawBatch, RejectedRecord } from './consumer/batch.js';
 export { ConsumerGroupMonitor } from './groups/monitor.js';

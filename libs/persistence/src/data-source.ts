@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '@bongsu/observability';
 import type { Pool, PoolClient, QueryConfig } from 'pg';
 import { DataSource, type MigrationInterface, type MixedList } from 'typeorm';
+import { refusalIn } from './refusals.js';
 
 /** Longer than any statement of ours should take, short enough that a stalled server is noticed and retried. Milliseconds. */
 const STATEMENT_TIMEOUT_MS = 30_000;
@@ -69,14 +70,23 @@ export async function connectAndMigrate(dataSource: DataSource, logger: Logger, 
   await migrate(dataSource, logger);
 }
 
-/** Connects, waiting for PostgreSQL with back-off as long as it takes. Rejects when the signal aborts. */
+/** The longest waits between two tries, milliseconds: where it may be back at any moment, and where somebody has to mend it. */
+const LONGEST_WAIT_MS = { away: 3_000, refused: 15_000 };
+
+/**
+ * Connects, waiting for PostgreSQL with back-off as long as it takes, and saying each time why. Rejects when the signal
+ * aborts.
+ */
 export async function connect(dataSource: DataSource, logger: Logger, signal?: AbortSignal): Promise<void> {
-  for (let delayMs = 100; !dataSource.isInitialized; delayMs = Math.min(delayMs * 2, 3_000)) {
+  for (let delayMs = 50; !dataSource.isInitialized;) {
     signal?.throwIfAborted();
     try {
       await dataSource.initialize();
     } catch (error) {
-      logger.warn({ err: error }, `PostgreSQL does not answer, trying again in ${delayMs} ms`);
+      const refusal = refusalIn(error);
+      delayMs = Math.min(delayMs * 2, refusal ? LONGEST_WAIT_MS.refused : LONGEST_WAIT_MS.away);
+      if (refusal) logger.error(`${refusal}; trying again in ${delayMs} ms`);
+      else logger.warn({ err: error }, `PostgreSQL does not answer, trying again in ${delayMs} ms`);
       await sleep(delayMs, undefined, signal ? { signal } : {});
     }
   }

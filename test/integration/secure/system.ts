@@ -93,6 +93,21 @@ export class SecureSystem {
     return service;
   }
 
+  /** What every service and server has written, and how each process was called, by what it is. */
+  async everythingSaid(): Promise<Map<string, string>> {
+    const places = new Map<string, string>();
+    for (const service of this.#services) {
+      const place = `log of ${service.name}`;
+      places.set(place, `${places.get(place) ?? ''}${service.log}`);
+    }
+    for (const [name, spec] of Object.entries(this.stack.parts)) {
+      if (!spec) continue;
+      places.set(`log of ${name}`, await readFile(join(this.stack.home, `${name}.log`), 'utf8'));
+      places.set(`command line of ${name}`, [spec.command, ...spec.args].join(' '));
+    }
+    return places;
+  }
+
   get apiKey(): string {
     return readFileSync(this.secrets.file('api-key'), 'utf8').trim();
   }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KAFKA_SETTINGS, observabilitySettings, readSettings } from '@bongsu/config';
-import { TOPIC_SETTINGS, TopicAdmin, type KafkaSettings, type TopicOverrides } from '@bongsu/kafka';
+import { refusalIn, TOPIC_SETTINGS, TopicAdmin, type KafkaSettings, type TopicOverrides } from '@bongsu/kafka';
 import { createLogger, type Logger } from '@bongsu/observability';
 import { CommandFailure, EXIT } from '../command-line/exit.js';
 
@@ -71,7 +71,9 @@ const isRefusal = (error: unknown): boolean => error instanceof Error && /SASL|A
 
 /** What Kafka did not do, in words. */
 export function unreachable({ settings }: KafkaTarget, cause: unknown): CommandFailure {
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const said = cause instanceof Error ? cause.message : String(cause);
+  const asked = { broker: settings.KAFKA_BROKERS.join(', '), user: settings.KAFKA_SASL_USERNAME };
+  const reason = refusalIn(said, asked) ?? said;
   return new CommandFailure(
     EXIT.unreachable,
     `Kafka at ${settings.KAFKA_BROKERS.join(', ')} does not do it: ${reason || 'no answer'}. KAFKA_BROKERS says where it is.`,

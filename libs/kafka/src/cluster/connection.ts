@@ -60,7 +60,10 @@ export class KafkaConnection {
       enforceRequestTimeout: true,
       retry: options.retry,
       logLevel: logLevel.INFO,
-      logCreator: kafkaLogCreator(options.logger, options.onLogEntry),
+      logCreator: kafkaLogCreator(options.logger, {
+        user: settings.KAFKA_SASL_USERNAME,
+        onEntry: options.onLogEntry,
+      }),
       socketFactory: (target) => this.#open(target),
       ...transportSecurity(settings),
     };
@@ -87,7 +90,8 @@ export class KafkaConnection {
     if (this.#cut) throw discarded();
     const socket = ssl
       ? tls.connect({ host, port, ...(net.isIP(host) ? {} : { servername: host }), ...ssl }, onConnect)
-      : net.connect({ host, port, noDelay: true }, onConnect);
+      : net.connect({ host, port }, onConnect);
+    socket.setNoDelay(true);
     socket.setKeepAlive(true, 60_000);
     this.#sockets.add(socket);
     socket.once('close', () => this.#sockets.delete(socket));

@@ -3,6 +3,7 @@ import type { Logger } from '@bongsu/observability';
 import type { RecordMetadata as KafkaAnswer, TopicMessages } from 'kafkajs';
 import { backoffMs, sleep } from '../cluster/backoff.js';
 import { brokerErrorType, type KafkaSettings } from '../cluster/connection.js';
+import { isLoginRefused } from '../cluster/refusals.js';
 import { producedRecords, producersDiscarded, shortAcknowledgements } from '../metrics.js';
 import { ProducerClient, sendPolicy, type ProducerSettings, type SendPolicy } from './client.js';
 import type { Entry, RecordMetadata } from './record.js';
@@ -11,6 +12,8 @@ import type { Entry, RecordMetadata } from './record.js';
 const TOO_LARGE = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE']);
 /** A batch that was refused this often, by fresh producers, is taken apart to find the record that it is refused for. */
 const REFUSALS_BEFORE_SPLIT = 3;
+/** The longest wait after a refused log-in: brokers count and log each of them. */
+const REFUSED_WAIT_MS = 5_000;
 
 /**
  * Sends one batch at a time until each of its records is acknowledged or refused for a reason of its own. Why it is built
@@ -88,8 +91,10 @@ export class BatchSender {
       } catch (cause) {
         client.discard();
         if (retries !== undefined && attempt >= retries) throw cause;
-        this.#logger.warn({ err: cause, attempt }, 'Kafka cannot be reached; trying again');
-        await sleep(backoffMs(attempt, 100, 1_000), this.#closing.signal);
+        // Of a refused log-in the connection has told what to mend; it is tried again for when that has happened.
+        const refused = isLoginRefused(cause);
+        this.#logger[refused ? 'debug' : 'warn']({ err: cause, attempt }, 'Kafka cannot be reached; trying again');
+        await sleep(backoffMs(attempt, 100, refused ? REFUSED_WAIT_MS : 1_000), this.#closing.signal);
       } finally {
         this.#closing.signal.removeEventListener('abort', giveUp);
       }
