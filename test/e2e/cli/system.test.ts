@@ -94,45 +94,6 @@ describe('the audit trail', () => {
   });
 });
 
-describe('the doctor', () => {
-  const ports = (): Record<string, string> => ({
-    ...Object.fromEntries(
-      (['api', 'notification', 'audit'] as const).map((name) => [
-        `${name.toUpperCase()}_MANAGEMENT_PORT`,
-        new URL(system.service(name).managementUrl).port,
-      ]),
-    ),
-    DATABASE_URL: system.databaseUrl,
-  });
-  interface Report {
-    readonly ok: boolean;
-    readonly findings: { readonly what: string; readonly state: string; readonly advice?: string }[];
-  }
-  const examine = async (): Promise<{ code: number; report: Report }> => {
-    const { code, stdout } = await system.cli(['doctor', '--json'], ports());
-    return { code, report: JSON.parse(stdout) as Report };
-  };
-
-  it('finds nothing wrong with a system that is well', async () => {
-    const { code, report } = await examine();
-    expect(report.findings.filter(({ state }) => state === 'failed')).toEqual([]);
-    expect([code, report.ok]).toEqual([0, true]);
-    expect(report.findings.map(({ what }) => what)).toEqual(
-      expect.arrayContaining(['API', 'audit service', 'Kafka', 'topics', 'group bongsu.audit', 'PostgreSQL']),
-    );
-  });
-
-  it('names a service that is down, and what to do', async () => {
-    await system.service('audit').stop();
-    const { code, report } = await examine();
-    await system.startService('audit');
-    expect([code, report.ok]).toEqual([1, false]);
-    const down = report.findings.filter(({ state }) => state === 'failed');
-    expect(down.map(({ what }) => what)).toEqual(['audit service', 'audit health']);
-    expect(down.every(({ advice }) => advice !== undefined)).toBe(true);
-  });
-});
-
 describe('the audit service as a process', () => {
   it('ends with 0 within 10 s of SIGTERM, and goes on where it was', async () => {
     const began = performance.now();

@@ -4,6 +4,8 @@ import { printable, table } from '../command-line/output.js';
 import type { Finding } from './finding.js';
 import { examineKafka } from './kafka.js';
 import { examinePostgres } from './database.js';
+import { examineFigures } from './figures.js';
+import { examineKeys } from './keys.js';
 import { examineHealth, examineInterfaces, examineMailCatcher } from './services.js';
 
 export const doctor = leaf({
@@ -15,8 +17,10 @@ export const doctor = leaf({
     const parts = await Promise.all([
       examineInterfaces(),
       examineHealth(),
-      examineKafka(),
-      examinePostgres(process.env['DATABASE_URL']),
+      examineKafka(Date.now()),
+      examinePostgres(process.env['DATABASE_URL'], Date.now),
+      examineFigures(),
+      examineKeys(Date.now()),
       examineMailCatcher(),
     ]);
     const findings = parts.flat();

@@ -1,5 +1,6 @@
 import { call, reason } from '../http/client.js';
 import { apiEndpoint, auditEndpoint, managementPorts, type Endpoint } from '../settings.js';
+import { clockFinding } from './clocks.js';
 import { failed, messageOf, ok, warning, type Finding } from './finding.js';
 
 const PATIENCE_MS = 5_000;
@@ -11,7 +12,7 @@ interface HealthReport {
 
 /** The HTTP interfaces, as a client meets them: reachable, and the key accepted. */
 export async function examineInterfaces(): Promise<Finding[]> {
-  return await Promise.all([
+  const found = await Promise.all([
     accepts(
       apiEndpoint(),
       '/v1/notifications',
@@ -23,14 +24,23 @@ export async function examineInterfaces(): Promise<Finding[]> {
       'Start the stack (npm start), or set BONGSU_AUDIT_URL and BONGSU_API_KEY',
     ),
   ]);
+  return found.flat();
 }
 
-async function accepts(endpoint: Endpoint, path: string, advice: string): Promise<Finding> {
+async function accepts(endpoint: Endpoint, path: string, advice: string): Promise<Finding[]> {
   try {
-    await call<unknown>(endpoint, { path, query: { limit: '1' }, timeoutMs: PATIENCE_MS });
-    return ok(endpoint.name, `answers at ${endpoint.url}, and takes the key`);
+    const before = Date.now();
+    const { headers } = await call<unknown>(endpoint, { path, query: { limit: '1' }, timeoutMs: PATIENCE_MS });
+    const told = Date.parse(headers.get('date') ?? '');
+    return [
+      ok(endpoint.name, `answers at ${endpoint.url}, and takes the key`),
+      // The header is to the second, cut off.
+      ...(Number.isNaN(told)
+        ? []
+        : [clockFinding(`the ${endpoint.name}`, told + 500 - (before + Date.now()) / 2, 1000)]),
+    ];
   } catch (error) {
-    return failed(endpoint.name, messageOf(error), advice);
+    return [failed(endpoint.name, messageOf(error), advice)];
   }
 }
 
