@@ -9,9 +9,10 @@ const BELOW = {
   'audit-chain': ['contracts'],
   config: ['contracts'],
   observability: ['contracts', 'config'],
-  kafka: ['contracts', 'config', 'observability'],
+  tracing: ['contracts', 'config', 'observability'],
+  kafka: ['contracts', 'config', 'observability', 'tracing'],
   persistence: ['contracts', 'config', 'observability'],
-  http: ['contracts', 'config', 'observability'],
+  http: ['contracts', 'config', 'observability', 'tracing'],
 };
 
 module.exports = {

@@ -6,6 +6,7 @@ import { createHttpApplication, Refusals } from '@bongsu/http';
 import { KafkaBatchStrategy, KafkaPositions, KafkaProducer } from '@bongsu/kafka';
 import { createLogger, ManagementServer, onFatal, type Logger } from '@bongsu/observability';
 import { OutboxRelay } from '@bongsu/persistence';
+import { startTracing, tracing } from '@bongsu/tracing';
 import { KeyDirectory } from './access/key-directory.js';
 import { AppModule } from './app.module.js';
 import { databaseAway } from './database/database-away.js';
@@ -17,6 +18,8 @@ import { API_SETTINGS, type ApiSettings } from './settings.js';
 
 /** Everything must be over this long after SIGTERM, milliseconds; orchestrators kill after 10 s. */
 const SHUTDOWN_MS = 9_000;
+/** How long of that the last spans may take to be sent. */
+const FLUSH_MS = 1_000;
 
 const DESCRIPTION = {
   title: 'Bongsu API',
@@ -28,6 +31,7 @@ async function main(): Promise<void> {
   const settings = readSettings(API_SETTINGS, process.env);
   const logger = createLogger('api', settings.LOG_LEVEL);
   onFatal(logger);
+  await startTracing(settings, 'api', logger);
   let app: NestFastifyApplication | undefined;
   const management = manage(settings, logger, () => app);
   await management.start();
@@ -100,6 +104,7 @@ function stopOnSignal(
   const stop = async (): Promise<void> => {
     const running = app();
     if (running) await stopApplication(running);
+    await tracing.stop(FLUSH_MS);
     await management.stop();
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {

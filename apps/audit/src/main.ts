@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { readSettings, SettingsError } from '@bongsu/config';
 import { ConsumerGroupMonitor, KafkaBatchStrategy } from '@bongsu/kafka';
 import { createLogger, ManagementServer, onFatal, type Logger } from '@bongsu/observability';
+import { startTracing, tracing } from '@bongsu/tracing';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Database } from './database/database.js';
 import { createService, startService, stopService } from './service.js';
@@ -10,11 +11,14 @@ import { AUDIT_SETTINGS } from './settings.js';
 
 /** Everything must be over this long after SIGTERM, milliseconds; orchestrators kill after 10 s. */
 const SHUTDOWN_MS = 9_000;
+/** How long of that the last spans may take to be sent. */
+const FLUSH_MS = 1_000;
 
 async function main(): Promise<void> {
   const settings = readSettings(AUDIT_SETTINGS, process.env);
   const logger = createLogger('audit', settings.LOG_LEVEL);
   onFatal(logger);
+  await startTracing(settings, 'audit', logger);
   let app: NestFastifyApplication | undefined;
   const management = new ManagementServer({
     port: settings.MANAGEMENT_PORT,
@@ -53,6 +57,7 @@ function stopOnSignal(
   const stop = async (): Promise<void> => {
     const running = app();
     if (running) await stopService(running);
+    await tracing.stop(FLUSH_MS);
     await management.stop();
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {

@@ -27,6 +27,7 @@ import { Ledger, type Settlement } from './ledger/ledger.js';
 import { Shards } from './ledger/shards.js';
 import { Worker, reapDeadWorkers } from './ledger/workers.js';
 import { factRecord } from './settle/facts.js';
+import { logOutcome } from './settle/outcome-log.js';
 import { Settler } from './settle/settler.js';
 import type { Decision } from './settle/decide.js';
 
@@ -98,7 +99,10 @@ export class Engine {
       providerTimeoutMs: options.providerTimeoutMs,
       scheduleOf: (provider, channel) => scheduleOf(options.retrySchedules, options.retrySchedule, provider, channel),
       mayStart: () => worker.mayStart,
-      onDecided: (delivery, decision) => this.#settler.add(toSettlement(delivery, decision)),
+      onDecided: (delivery, decision) => {
+        logOutcome(logger, delivery, decision);
+        this.#settler.add(toSettlement(delivery, decision));
+      },
       logger,
     });
     this.#claimer = new Claimer({

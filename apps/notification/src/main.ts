@@ -4,6 +4,7 @@ import { SettingsError, readSettings } from '@bongsu/config';
 import { KafkaBatchStrategy, KafkaProducer } from '@bongsu/kafka';
 import { ManagementServer, NestLogger, createLogger, onFatal, type Logger } from '@bongsu/observability';
 import { Housekeeper, outboxPending, transaction } from '@bongsu/persistence';
+import { startTracing, tracing } from '@bongsu/tracing';
 import type { INestMicroservice } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { AsyncMicroserviceOptions } from '@nestjs/microservices';
@@ -20,6 +21,8 @@ import { NOTIFICATION_SETTINGS, type NotificationSettings } from './settings.js'
 const SHUTDOWN_MS = 9_000;
 /** How long of that calls of providers may take to finish. */
 const IN_FLIGHT_MS = 5_000;
+/** How long the last spans may take to be sent. */
+const FLUSH_MS = 1_000;
 const ORPHANS_MS = 60_000;
 const GAUGES_MS = 2_000;
 
@@ -27,6 +30,7 @@ async function main(): Promise<void> {
   const settings = readSettings(NOTIFICATION_SETTINGS, process.env);
   const logger = createLogger('notification', settings.LOG_LEVEL);
   onFatal(logger);
+  await startTracing(settings, 'notification', logger);
   let app: INestMicroservice | undefined;
   const management = new ManagementServer({
     port: settings.MANAGEMENT_PORT,
@@ -106,6 +110,7 @@ function stopOnSignal(
       await running.close();
       await running.get(DataSource).destroy();
     }
+    await tracing.stop(FLUSH_MS);
     await management.stop();
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {

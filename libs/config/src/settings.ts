@@ -89,6 +89,11 @@ export const secret = <T>(inner: Setting<T>): Setting<T> => ({ ...inner, secret:
 export const text = setting((value) => value);
 export const port = setting((value) => whole(value, 1, 65_535));
 export const integer = (min: number, max: number) => setting((value) => whole(value, min, max));
+export const ratio = setting((value) => {
+  const number = /^\d{1,9}(\.\d{1,9})?$/.test(value) ? Number(value) : Number.NaN;
+  if (!(number >= 0 && number <= 1)) throw new Error('must be a number from 0 to 1');
+  return number;
+});
 export const flag = setting((value) => choose(value, ['true', 'false']) === 'true');
 export const oneOf = <const T extends readonly string[]>(values: T) =>
   setting((value): T[number] => choose(value, values));

@@ -6,6 +6,7 @@ import {
   oneOf,
   optional,
   port,
+  ratio,
   secret,
   text,
   url,
@@ -56,8 +57,46 @@ export const observabilitySettings = (managementPort: number) => ({
     'the least severe line that is logged',
     'info',
   ),
-  OTEL_EXPORTER_OTLP_ENDPOINT: optional(url('http:', 'https:')('where traces go')),
+  // OpenTelemetry's own names and meanings (docs/tracing.md).
+  OTEL_EXPORTER_OTLP_ENDPOINT: optional(
+    url('http:', 'https:')('the OTLP/HTTP collector that traces go to; none, and there are no traces'),
+  ),
+  OTEL_EXPORTER_OTLP_HEADERS: optional(
+    secret(keyValues('headers of requests to the collector: name=value, comma-separated')),
+  ),
+  OTEL_RESOURCE_ATTRIBUTES: optional(
+    keyValues('what every span says of where it is from: name=value, comma-separated'),
+  ),
+  OTEL_TRACES_SAMPLER: oneOf([
+    'always_on',
+    'always_off',
+    'traceidratio',
+    'parentbased_always_on',
+    'parentbased_always_off',
+    'parentbased_traceidratio',
+  ])('which traces are kept', 'parentbased_always_on'),
+  OTEL_TRACES_SAMPLER_ARG: ratio('the share of traces that the ratio samplers keep, from 0 to 1', '1'),
 });
+
+/** Names and values as OpenTelemetry's variables have them: values are percent-encoded where they have to be. */
+function keyValues(description: string): Setting<ReadonlyMap<string, string>> {
+  return {
+    description,
+    fallback: undefined,
+    parse(value) {
+      const pairs = value.split(',').filter((each) => each.trim() !== '');
+      return new Map(
+        pairs.map((pair): [string, string] => {
+          const [name, text] = [pair.slice(0, pair.indexOf('=')).trim(), pair.slice(pair.indexOf('=') + 1).trim()];
+          const decoded = percentDecoded(text);
+          if (!/^[!#$%&'*+.^_`|~0-9A-Za-z/-]+$/.test(name) || !pair.includes('=') || !/^[\x20-\x7e]*$/.test(decoded))
+            throw new Error('must be name=value pairs, comma-separated, with values percent-encoded');
+          return [name, decoded];
+        }),
+      );
+    },
+  };
+}
 
 function pinnedKeys(description: string, fallback: string): Setting<ReadonlyMap<string, number>> {
   return {
@@ -74,4 +113,12 @@ function pinnedKeys(description: string, fallback: string): Setting<ReadonlyMap<
       return pins;
     },
   };
+}
+
+function percentDecoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }

@@ -6,6 +6,7 @@ export * from './errors.js';
 export * from './kafka/cloudevents.js';
 export * from './kafka/partition.js';
 export * from './kafka/topics.js';
+export * from './kafka/trace-context.js';
 export * from './notifications/facts.js';
 export * from './notifications/ids.js';
 export * from './notifications/redrive.js';

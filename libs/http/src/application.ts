@@ -16,6 +16,7 @@ import { answerMalformedHttp } from './problems/malformed-http.js';
 import { ProblemFilter, sendProblem, type Classify } from './problems/problem-filter.js';
 import { RouteTable } from './problems/route-table.js';
 import { watchRequests } from './request-log.js';
+import { traceRequests } from './request-trace.js';
 
 export interface HttpOptions {
   readonly logger: Logger;
@@ -61,6 +62,7 @@ export async function createHttpApplication(
     abortOnError: false,
     logger: new NestLogger(options.logger),
   });
+  traceRequests(fastify);
   watchRequests(fastify, options.logger);
   options.refusals?.(app).watch(fastify);
   authenticateRequests(fastify, {

@@ -12,3 +12,4 @@ export * from './problems/problem.js';
 export type { Classify } from './problems/problem-filter.js';
 export * from './reading/cursor.js';
 export * from './reading/query-parameters.js';
+export { callersTrace, traceOf } from './request-trace.js';

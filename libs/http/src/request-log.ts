@@ -1,7 +1,9 @@
 import { DURATION_BUCKETS_SECONDS, registry, type Logger } from '@bongsu/observability';
-import type { FastifyInstance } from 'fastify';
+import { traceFields } from '@bongsu/tracing';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Histogram } from 'prom-client';
 import { DOCS_PATH } from './openapi.js';
+import { traceOf } from './request-trace.js';
 
 const duration = new Histogram({
   name: 'http_request_duration_seconds',
@@ -43,7 +45,7 @@ export function watchRequests(fastify: FastifyInstance, logger: Logger): void {
     if (logger.isLevelEnabled(level)) {
       logger[level](
         {
-          requestId: request.id,
+          ...requestFields(request),
           method,
           route,
           status: reply.statusCode,
@@ -55,4 +57,10 @@ export function watchRequests(fastify: FastifyInstance, logger: Logger): void {
     }
     done();
   });
+}
+
+/** By which a line about a request, its trace, and the lines of other services about the same notification are found. */
+export function requestFields(request: FastifyRequest): Record<string, string> {
+  const { id: requestId, notificationId } = request;
+  return { requestId, ...(notificationId ? { notificationId } : {}), ...traceFields(traceOf(request)) };
 }

@@ -32,6 +32,65 @@ describe('createLogger', () => {
   });
 });
 
+describe('an error in a log line', () => {
+  function logged(err: unknown): { line: string; err: Record<string, unknown> } {
+    const { lines, logger } = recorder();
+    logger.error({ err }, 'it failed');
+    return { line: lines[0]!, err: (JSON.parse(lines[0]!) as { err: Record<string, unknown> }).err };
+  }
+
+  it('says kind, code, message, stack and cause', () => {
+    const cause = Object.assign(new TypeError('of this'), { code: 'EINNER' });
+    const { err } = logged(Object.assign(new RangeError('because', { cause }), { code: 'EOUTER' }));
+    expect(err).toMatchObject({
+      type: 'RangeError',
+      code: 'EOUTER',
+      message: 'because',
+      stack: expect.stringContaining('logger.test') as string,
+      cause: { type: 'TypeError', code: 'EINNER', message: 'of this' },
+    });
+  });
+
+  it('says of several errors in one what the first few are', () => {
+    const { err } = logged(new AggregateError([new Error('one'), 'two', new Error('three')], 'all failed'));
+    expect(err).toMatchObject({ message: 'all failed', errors: [{ message: 'one' }, { message: 'three' }] });
+  });
+
+  it.each([
+    ['parameters of a statement', Object.assign(new Error('failed'), { parameters: ['canary'], query: 'canary' })],
+    [
+      'a row',
+      Object.assign(new Error('duplicate key'), { code: '23505', detail: 'Key (id)=(canary) already exists.' }),
+    ],
+    ['an answer', Object.assign(new Error('550'), { response: '550 <canary@example.org>', rejected: ['canary'] })],
+    ['a value', Object.assign(new Error('invalid input syntax for type uuid: "canary"'), { code: '22P02' })],
+    ['a body', failureOf(() => JSON.parse('{"body": canary}'))],
+    ['a cause', new Error('failed', { cause: failureOf(() => JSON.parse('canary')) })],
+    ['one of many', new AggregateError([Object.assign(new Error('x'), { address: 'canary' })])],
+  ])('keeps %s to itself', (_what, error) => {
+    expect(logged(error).line).not.toContain('canary');
+  });
+
+  it('ends, also when an error is its own cause', () => {
+    const error = new Error('round');
+    error.cause = error;
+    expect(logged(error).err).toMatchObject({ cause: { cause: { cause: { cause: { message: 'round' } } } } });
+  });
+
+  it('leaves alone what is no error', () => {
+    expect(logged('just a text').err).toBe('just a text');
+  });
+});
+
+function failureOf(work: () => unknown): Error {
+  try {
+    work();
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error('it did not fail');
+}
+
 describe('NestLogger', () => {
   it('carries the context, the stack and the error', () => {
     const { lines, logger } = recorder();

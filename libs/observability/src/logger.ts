@@ -1,5 +1,6 @@
 import type { LoggerService } from '@nestjs/common';
 import { pino, type DestinationStream, type Logger } from 'pino';
+import { errorFields } from './error-fields.js';
 
 export type { Logger } from 'pino';
 
@@ -29,6 +30,7 @@ export function createLogger(service: string, level: string, destination?: Desti
     base: { service },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
+    serializers: { err: errorFields },
     redact: { paths: SECRET_NAMES.flatMap((name) => [name, `*.${name}`, `headers.${name}`]), censor: REDACTED },
     hooks: { streamWrite: withoutSecrets },
   };

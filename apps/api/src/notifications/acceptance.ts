@@ -1,4 +1,9 @@
-import { newNotificationId, type NotificationRequest, type NotificationRequested } from '@bongsu/contracts';
+import {
+  newNotificationId,
+  type NotificationRequest,
+  type NotificationRequested,
+  type TraceContext,
+} from '@bongsu/contracts';
 import type { CallerIdentity } from '@bongsu/http';
 import type { KafkaProducer } from '@bongsu/kafka';
 import type { Pace } from '@bongsu/lanes';
@@ -17,8 +22,10 @@ export interface Accepted {
 
 export interface AcceptOptions {
   readonly idempotencyKey?: string | undefined;
-  /** W3C Trace Context of the request. */
-  readonly traceparent?: string | undefined;
+  /** The trace that the notification is to be part of. */
+  readonly trace?: TraceContext | undefined;
+  /** The caller began that trace, and not this service. */
+  readonly isCallersTrace?: boolean;
 }
 
 /**
@@ -49,7 +56,7 @@ export class Acceptance {
     const produce = async (id: string, acceptedAt: string): Promise<void> => {
       const data: NotificationRequested = { ...checked, id, tenant: caller.tenant, acceptedAt, apiKeyId: caller.keyId };
       const began = performance.now();
-      this.recent.add(data, await this.producer.send(requestedRecord(data, options.traceparent)));
+      this.recent.add(data, await this.producer.send(requestedRecord(data, options.trace)));
       if (data.priority === 'urgent') this.pace.urgent(performance.now() - began);
     };
     if (options.idempotencyKey === undefined) {

@@ -1,4 +1,4 @@
-import { BongsuError, type NotificationStatus } from '@bongsu/contracts';
+import { BongsuError, type NotificationStatus, type TraceContext } from '@bongsu/contracts';
 import type { CallerIdentity } from '@bongsu/http';
 import type { KafkaProducer } from '@bongsu/kafka';
 import type { StatusReader } from '../status/status-reader.js';
@@ -17,13 +17,17 @@ export class Cancellation {
   }
 
   /** Throws not_found, already_ended, kafka_unavailable, database_unavailable. */
-  async cancel(id: string, caller: CallerIdentity): Promise<{ id: string; status: string; cancelRequestedAt: string }> {
+  async cancel(
+    id: string,
+    caller: CallerIdentity,
+    trace?: TraceContext,
+  ): Promise<{ id: string; status: string; cancelRequestedAt: string }> {
     const found = await this.status.find(id, caller.tenant);
     const { key, status } = 'recent' in found ? { key: keyOf(found.recent.request), status: 'accepted' } : found.row;
     if (!UNDER_WAY.has(status)) throw new BongsuError('already_ended', `The notification is ${status}`);
     const requestedAt = new Date().toISOString();
     await this.producer.send(
-      cancelRecord(key, { notificationId: id, tenant: caller.tenant, requestedAt, apiKeyId: caller.keyId }),
+      cancelRecord(key, { notificationId: id, tenant: caller.tenant, requestedAt, apiKeyId: caller.keyId }, trace),
     );
     return { id, status, cancelRequestedAt: requestedAt };
   }

@@ -8,12 +8,13 @@ import {
   type CancelRequested,
   type NotificationRequested,
   type OutgoingRecord,
+  type TraceContext,
 } from '@bongsu/contracts';
 
 const SOURCE = '/bongsu/api';
 
 /** The record that an accepted request becomes. Its event id is the notification's id: the same request has the same one. */
-export function requestedRecord(data: NotificationRequested, traceparent?: string): OutgoingRecord {
+export function requestedRecord(data: NotificationRequested, trace?: TraceContext): OutgoingRecord {
   return encodeEvent(TOPICS.requests[data.priority], keyOf(data), {
     id: data.id,
     source: SOURCE,
@@ -21,7 +22,7 @@ export function requestedRecord(data: NotificationRequested, traceparent?: strin
     subject: data.id,
     time: data.acceptedAt,
     data,
-    ...(traceparent === undefined ? {} : { traceparent }),
+    ...(trace === undefined ? {} : { trace }),
   });
 }
 
@@ -33,7 +34,7 @@ export const keyOf = ({
   notificationKey(tenant, recipient.id, orderingKey);
 
 /** @param key the key of the request's record, so that request and cancellation stay in order for whoever reads them */
-export function cancelRecord(key: string, data: CancelRequested): OutgoingRecord {
+export function cancelRecord(key: string, data: CancelRequested, trace?: TraceContext): OutgoingRecord {
   return encodeEvent(TOPICS.commands, key, {
     id: newEventId(),
     source: SOURCE,
@@ -41,5 +42,6 @@ export function cancelRecord(key: string, data: CancelRequested): OutgoingRecord
     subject: data.notificationId,
     time: data.requestedAt,
     data,
+    ...(trace === undefined ? {} : { trace }),
   });
 }

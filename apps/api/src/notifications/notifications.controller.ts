@@ -1,7 +1,7 @@
 import { Body, Controller, HttpCode, Param, Post, Req, Res } from '@nestjs/common';
 import { ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { NotificationRequest } from '@bongsu/contracts';
-import { Caller, RequireScope, type CallerIdentity } from '@bongsu/http';
+import { Caller, RequireScope, traceOf, type CallerIdentity } from '@bongsu/http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Acceptance } from './acceptance.js';
 import { Cancellation } from './cancellation.js';
@@ -51,6 +51,7 @@ export class NotificationsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
     const { id, acceptedAt, replayed } = await this.acceptance.accept(body, caller, acceptOptions(request));
+    request.notificationId = id;
     reply.header('location', `/v1/notifications/${id}`);
     if (replayed) reply.header('idempotency-replayed', 'true');
     return { id, status: 'accepted', acceptedAt };
@@ -60,7 +61,9 @@ export class NotificationsController {
   @HttpCode(202)
   @ApiOperation({ summary: 'Cancel what has not been sent yet' })
   @ApiResponse({ status: 202, description: 'The cancellation is on its way; a delivery in flight may still arrive' })
-  async cancel(@Param('id') id: string, @Caller() caller: CallerIdentity) {
-    return this.cancellation.cancel(id, caller);
+  async cancel(@Param('id') id: string, @Caller() caller: CallerIdentity, @Req() request: FastifyRequest) {
+    const cancelled = await this.cancellation.cancel(id, caller, traceOf(request));
+    request.notificationId = cancelled.id;
+    return cancelled;
   }
 }

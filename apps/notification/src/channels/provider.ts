@@ -1,4 +1,4 @@
-import type { Channel, NotificationRequested } from '@bongsu/contracts';
+import type { Channel, NotificationRequested, TraceContext } from '@bongsu/contracts';
 
 /** What became of one call of a provider: a value, because only the dispatcher decides what it means. */
 export type Outcome =
@@ -24,6 +24,8 @@ export interface DeliveryAttempt {
   readonly metadata?: Readonly<Record<string, string>>;
   readonly locale?: string;
   readonly data?: NotificationRequested['data'];
+  /** The trace that the call belongs to: for receivers who trace, too. */
+  readonly trace?: TraceContext | undefined;
 }
 
 /** Something that brings notifications of one channel to their recipients. */

@@ -5,6 +5,7 @@ import { Ledger1795219200000 } from './migrations/1795219200000-ledger.js';
 import { Erasures1795306100000 } from './migrations/1795306100000-erasures.js';
 import { Flows1795305600000 } from './migrations/1795305600000-flows.js';
 import { Redrive1795305500000 } from './migrations/1795305500000-redrive.js';
+import { Traces1795310400000 } from './migrations/1795310400000-traces.js';
 
 export { DataSource };
 
@@ -14,7 +15,13 @@ export const notificationDataSource = (url: string, poolSize: number): DataSourc
     url,
     poolSize,
     entities: [],
-    migrations: [Ledger1795219200000, Redrive1795305500000, Flows1795305600000, Erasures1795306100000],
+    migrations: [
+      Ledger1795219200000,
+      Redrive1795305500000,
+      Flows1795305600000,
+      Erasures1795306100000,
+      Traces1795310400000,
+    ],
   });
 
 /** Makes sure that the partitions of now and of the next days are there; to be called at start and every few hours. */

@@ -1,9 +1,10 @@
+import { traceFields } from '@bongsu/tracing';
 import type { DeliveryAttempt } from '../channels/provider.js';
 import type { LeasedDelivery } from '../ledger/delivery.js';
 import type { FinishedAttempt } from '../settle/decide.js';
 
 /** What a provider gets to know of a delivery. */
-export function toAttempt(delivery: LeasedDelivery): DeliveryAttempt {
+export function toAttempt(delivery: LeasedDelivery, trace = delivery.trace): DeliveryAttempt {
   const { request } = delivery;
   return {
     deliveryId: delivery.id,
@@ -18,6 +19,7 @@ export function toAttempt(delivery: LeasedDelivery): DeliveryAttempt {
     ...(request.metadata === undefined ? {} : { metadata: request.metadata }),
     ...(request.locale === undefined ? {} : { locale: request.locale }),
     ...(request.data === undefined ? {} : { data: request.data }),
+    trace,
   };
 }
 
@@ -35,3 +37,9 @@ export const noProvider = (channel: string, startedAt: Date): FinishedAttempt =>
   durationMs: 0,
   outcome: { kind: 'reject', code: 'no_provider', message: `No provider is set up for channel ${channel}` },
 });
+
+/** By which the log lines of all services about a delivery, and its trace, are found. */
+export function deliveryFields(delivery: LeasedDelivery, trace = delivery.trace): Record<string, string> {
+  const { id, notificationId, channel } = delivery;
+  return { notificationId, deliveryId: id, channel, ...traceFields(trace) };
+}

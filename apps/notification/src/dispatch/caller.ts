@@ -3,6 +3,7 @@ import type { DeliveryAttempt, Outcome } from '../channels/provider.js';
 import type { LeasedDelivery } from '../ledger/delivery.js';
 import type { FinishedAttempt } from '../settle/decide.js';
 import { toAttempt } from './attempt.js';
+import { attemptSpan, callSpan, endSpan } from './attempt-spans.js';
 import type { Circuits } from './circuits.js';
 import { attemptDuration, inFlight } from './metrics.js';
 import { MAX_RETRY_AFTER_MS } from './retry-schedule.js';
@@ -44,7 +45,8 @@ export class Caller {
     ways: readonly Way[],
     goOn: () => boolean,
   ): Promise<FinishedAttempt | undefined> {
-    const attempt = toAttempt(delivery);
+    const span = attemptSpan(delivery);
+    const attempt = toAttempt(delivery, span.context);
     const failover: { provider: string; code: string }[] = [];
     let finished: FinishedAttempt | undefined;
     for (const way of ways) {
@@ -55,10 +57,14 @@ export class Caller {
       }
       finished = await this.#timed(way.gate, attempt, failover);
       way.leave();
-      if (this.#options.shutdown.aborted && finished.outcome.kind === 'retry') return undefined;
+      if (this.#options.shutdown.aborted && finished.outcome.kind === 'retry') {
+        endSpan(span, undefined);
+        return undefined;
+      }
       if (finished.outcome.kind !== 'retry') break;
     }
-    return finished;
+    endSpan(span, finished?.outcome);
+    return finished && span.context ? { ...finished, trace: span.context } : finished;
   }
 
   async #timed(
@@ -71,7 +77,9 @@ export class Caller {
     const startedAt = new Date();
     const started = performance.now();
     inFlight.inc({ channel });
-    const outcome = await this.#call(gate, attempt);
+    const span = callSpan(attempt.trace, provider.name, gate.destination);
+    const outcome = await this.#call(gate, span.context ? { ...attempt, trace: span.context } : attempt);
+    endSpan(span, outcome);
     inFlight.dec({ channel });
     const durationMs = Math.round((performance.now() - started) * 1000) / 1000;
     attemptDuration.observe({ channel, provider: provider.name }, durationMs / 1000);
@@ -92,7 +100,8 @@ export class Caller {
       return await circuits.call(provider, destination, () => provider.deliver(attempt, call.signal));
     } catch (error) {
       // A provider never throws for what its peer does, so this is a defect of ours: not the recipient's fault, try again.
-      logger.error({ err: error, provider: provider.name }, 'A provider threw');
+      const { notificationId, deliveryId } = attempt;
+      logger.error({ err: error, provider: provider.name, notificationId, deliveryId }, 'A provider threw');
       return { kind: 'retry', code: 'provider_failed', message: 'The provider failed unexpectedly' };
     } finally {
       clearTimeout(timer);

@@ -11,7 +11,7 @@ import {
   type Decision,
   type FinishedAttempt,
 } from '../settle/decide.js';
-import { failedHere, noProvider } from './attempt.js';
+import { deliveryFields, failedHere, noProvider } from './attempt.js';
 import { Caller, type Way } from './caller.js';
 import type { Circuits } from './circuits.js';
 import { RecentIds } from './recent-ids.js';
@@ -193,7 +193,7 @@ export class Dispatcher {
         endBeforeAttempt(delivery, new Date(), this.#isCancelled(delivery)) ??
         (this.#isDisabled(delivery) ? endDisabled(delivery) : await this.#attempt(delivery, gate));
     } catch (error) {
-      this.#options.logger.error({ err: error, delivery: delivery.id }, 'A delivery could not be attempted');
+      this.#options.logger.error({ err: error, ...deliveryFields(delivery) }, 'A delivery could not be attempted');
       decision = this.#decide(delivery, failedHere(new Date()));
     }
     this.#scheduler.finish(delivery);
@@ -245,12 +245,13 @@ export class Dispatcher {
   }
 
   #decide(delivery: LeasedDelivery, finished: FinishedAttempt): Decision {
-    return decide(delivery, finished, {
+    const decision = decide(delivery, finished, {
       now: new Date(),
       random: this.#random(),
       schedule: this.#options.scheduleOf(finished.provider, delivery.channel),
       cancelled: this.#isCancelled(delivery),
     });
+    return finished.trace === undefined ? decision : { ...decision, trace: finished.trace };
   }
 
   #decided(delivery: LeasedDelivery, decision: Decision): void {

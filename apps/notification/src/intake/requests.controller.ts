@@ -32,6 +32,7 @@ export class RequestsController {
       key,
       request: event.data,
       bytes: raw.value ?? EMPTY,
+      trace: event.trace,
     }));
     return this.#engine.takeIn(batch.partition, accepted);
   }

@@ -1,4 +1,4 @@
-import { deliveryId, type NotificationRequested } from '@bongsu/contracts';
+import { deliveryId, storeTraceContext, type NotificationRequested, type TraceContext } from '@bongsu/contracts';
 import type { LeasedDelivery } from './delivery.js';
 
 /** A request as it came from Kafka, with the bytes that are kept. */
@@ -6,6 +6,8 @@ export interface AcceptedRequest {
   readonly key: string;
   readonly request: NotificationRequested;
   readonly bytes: Buffer;
+  /** The trace that its record says it belongs to. */
+  readonly trace?: TraceContext | undefined;
 }
 
 /** One that is scheduled or in strict order waits in the ledger in any case. */
@@ -19,12 +21,16 @@ export function firstOfEach(records: readonly AcceptedRequest[]): AcceptedReques
   return [...first.values()];
 }
 
+/** As a column. Nothing at all when nobody traces, so that it costs nothing. */
+export const tracesOf = (accepted: readonly AcceptedRequest[]): (string | null)[] =>
+  accepted.some(({ trace }) => trace) ? accepted.map(({ trace }) => (trace ? storeTraceContext(trace) : null)) : [];
+
 export function toDelivery(
   shard: number,
   accepted: AcceptedRequest,
   channel: LeasedDelivery['channel'],
 ): LeasedDelivery {
-  const { request, key } = accepted;
+  const { request, key, trace } = accepted;
   return {
     id: deliveryId(request.id, channel),
     notificationId: request.id,
@@ -39,5 +45,6 @@ export function toDelivery(
     cancelled: false,
     postponed: false,
     request,
+    trace,
   };
 }

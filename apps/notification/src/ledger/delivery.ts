@@ -1,5 +1,5 @@
-import type { Channel, NotificationRequested, Priority } from '@bongsu/contracts';
-import { PRIORITIES } from '@bongsu/contracts';
+import type { Channel, NotificationRequested, Priority, TraceContext } from '@bongsu/contracts';
+import { PRIORITIES, loadTraceContext } from '@bongsu/contracts';
 
 /** A delivery that this worker holds the lease of: nobody else will attempt it or write about it. */
 export interface LeasedDelivery {
@@ -23,6 +23,8 @@ export interface LeasedDelivery {
   /** Its last turn was put off because every provider's circuit was open. */
   readonly postponed: boolean;
   readonly request: NotificationRequested;
+  /** The trace that its notification belongs to. */
+  readonly trace: TraceContext | undefined;
 }
 
 export const priorityNumber = (priority: Priority): number => PRIORITIES.indexOf(priority);
@@ -42,6 +44,7 @@ export interface ClaimedRow {
   cancelled: boolean;
   postponed: boolean;
   request: Buffer;
+  trace: string | null;
 }
 
 export function toLeased(row: ClaimedRow): LeasedDelivery {
@@ -59,5 +62,6 @@ export function toLeased(row: ClaimedRow): LeasedDelivery {
     cancelled: row.cancelled,
     postponed: row.postponed,
     request: JSON.parse(row.request.toString('utf8')) as NotificationRequested,
+    trace: loadTraceContext(row.trace),
   };
 }

@@ -2,7 +2,7 @@ import { PRIORITIES, type OutgoingRecord, type Priority } from '@bongsu/contract
 import { Outbox, StreamClosedError, onPool, query, transaction, type Tx } from '@bongsu/persistence';
 import type { DataSource } from 'typeorm';
 import { expireGone, findGone, mayBeGone } from '../housekeeping/gone-weeks.js';
-import { firstOfEach, mayStart, toDelivery, type AcceptedRequest } from './accepted.js';
+import { firstOfEach, mayStart, toDelivery, tracesOf, type AcceptedRequest } from './accepted.js';
 import { priorityNumber, toLeased, type ClaimedRow, type LeasedDelivery } from './delivery.js';
 import type { Shards } from './shards.js';
 import { BACKLOG, EMPTY_BACKLOG, LEASE_BACKLOG } from './sql/backlog.js';
@@ -119,6 +119,7 @@ export class Ledger {
       shard,
       this.#worker.id,
       flows,
+      tracesOf(accepted),
     ]);
     if (rows.length === 0) throw this.#shards.lost(shard);
     const cancelled = new Map(rows.map((row) => [row.id, row.cancelled]));

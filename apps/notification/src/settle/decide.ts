@@ -1,4 +1,4 @@
-import type { Attempt, DeliveryStatus } from '@bongsu/contracts';
+import type { Attempt, DeliveryStatus, TraceContext } from '@bongsu/contracts';
 import { hasEnded } from '@bongsu/contracts';
 import type { Outcome } from '../channels/provider.js';
 import { retryDelay } from '../dispatch/retry-schedule.js';
@@ -12,6 +12,8 @@ export interface FinishedAttempt {
   readonly outcome: Outcome;
   /** Providers that were preferred and failed temporarily just before. */
   readonly failover?: readonly { readonly provider: string; readonly code: string }[];
+  /** Its span, when there is one. */
+  readonly trace?: TraceContext | undefined;
 }
 
 /** What becomes of a delivery next. */
@@ -26,6 +28,8 @@ export interface Decision {
   readonly postponed?: boolean;
   /** It was put off because every provider's circuit is open, which may be done once. */
   readonly byCircuit?: boolean;
+  /** What is told of it belongs below this span, when there is one. */
+  readonly trace?: TraceContext | undefined;
 }
 
 export interface DecisionContext {

@@ -25,6 +25,7 @@ export function factRecord(delivery: LeasedDelivery, decision: Decision, version
     ...(decision.nextAttemptAt === null ? {} : { nextAttemptAt: decision.nextAttemptAt.toISOString() }),
     ...(decision.reason === undefined ? {} : { reason: decision.reason.slice(0, 200) }),
   };
+  const trace = decision.trace ?? delivery.trace;
   return encodeEvent(TOPICS.events, delivery.key, {
     id: newEventId(),
     source: '/bongsu/notification',
@@ -32,5 +33,6 @@ export function factRecord(delivery: LeasedDelivery, decision: Decision, version
     subject: delivery.notificationId,
     time,
     data,
+    ...(trace === undefined ? {} : { trace }),
   });
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '@bongsu/observability';
 import { StreamClosedError, isInfrastructureError } from '@bongsu/persistence';
+import { deliveryFields } from '../dispatch/attempt.js';
 import type { LeasedDelivery } from '../ledger/delivery.js';
 import type { Ledger, Settlement } from '../ledger/ledger.js';
 
@@ -84,7 +85,7 @@ export class Settler {
     const [only] = batch;
     if (batch.length === 1 && only) {
       this.#logger.error(
-        { err: error, delivery: only.delivery.id },
+        { err: error, ...deliveryFields(only.delivery) },
         'An outcome cannot be written; the delivery is tried again when this worker ends',
       );
       this.#unsettled--;

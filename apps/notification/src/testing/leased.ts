@@ -28,6 +28,7 @@ export function leased(given: Partial<LeasedDelivery>): LeasedDelivery {
       acceptedAt: '2026-11-21T00:00:00.000Z',
       apiKeyId: 'bootstrap',
     },
+    trace: undefined,
     ...given,
   };
 }

@@ -1,5 +1,6 @@
 import { BongsuError } from '../errors.js';
 import type { TopicDeclaration } from './topics.js';
+import { readTraceContext, traceHeaders, type TraceContext } from './trace-context.js';
 
 /** An event as the services know it; on the wire it is a CloudEvents 1.0 record in Kafka's binary content mode. */
 export interface Event<T = unknown> {
@@ -12,8 +13,8 @@ export interface Event<T = unknown> {
   /** RFC 3339. */
   readonly time: string;
   readonly data: T;
-  /** W3C Trace Context, when there is a trace. */
-  readonly traceparent?: string;
+  /** The trace that it belongs to, if there is one: the headers `traceparent` and `tracestate`. */
+  readonly trace?: TraceContext;
 }
 
 /** A record on its way to Kafka. */
@@ -38,7 +39,7 @@ export function encodeEvent(topic: TopicDeclaration, key: string, event: Event):
       ce_type: event.type,
       ce_subject: event.subject,
       ce_time: event.time,
-      ...(event.traceparent === undefined ? {} : { traceparent: event.traceparent }),
+      ...(event.trace === undefined ? {} : traceHeaders(event.trace)),
     },
   };
 }
@@ -74,7 +75,7 @@ export function decodeEvent(topic: TopicDeclaration, raw: RawRecord): EventRecor
   if (!raw.value) throw new BongsuError('record_value_missing');
   const attributes = new Map<string, string>();
   for (const [name, value] of raw.headers) {
-    if (value.length <= MAX_ATTRIBUTE && (name.startsWith('ce_') || name === 'traceparent'))
+    if (value.length <= MAX_ATTRIBUTE && (name.startsWith('ce_') || name.startsWith('trace')))
       attributes.set(name, value.toString('utf8'));
   }
   const attribute = (name: string): string => {
@@ -92,7 +93,7 @@ export function decodeEvent(topic: TopicDeclaration, raw: RawRecord): EventRecor
   const data = parse(raw.value);
   const [violation] = contract.violations(data);
   if (violation) throw new BongsuError('record_shape_invalid', `${violation.pointer || '/'} ${violation.detail}`);
-  const traceparent = attributes.get('traceparent');
+  const trace = readTraceContext(attributes.get('traceparent'), attributes.get('tracestate'));
   return {
     key: decodeUtf8(raw.key, 'record_headers_invalid'),
     event: {
@@ -102,7 +103,7 @@ export function decodeEvent(topic: TopicDeclaration, raw: RawRecord): EventRecor
       subject: attribute('ce_subject'),
       time,
       data,
-      ...(traceparent === undefined ? {} : { traceparent }),
+      ...(trace === undefined ? {} : { trace }),
     },
     raw,
   };

@@ -2,6 +2,7 @@ import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '
 import { BongsuError, ERRORS, type ErrorCode } from '@bongsu/contracts';
 import type { Logger } from '@bongsu/observability';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { requestFields } from '../request-log.js';
 import { HttpProblem, problemBody, problemHeaders, PROBLEM_TYPE } from './problem.js';
 import type { RouteTable } from './route-table.js';
 
@@ -26,14 +27,14 @@ export class ProblemFilter implements ExceptionFilter {
     const reply = host.switchToHttp().getResponse<FastifyReply>();
     // The answer may have begun (a stream that failed half way): it can only be cut off, so that nobody takes it for whole.
     if (reply.raw.headersSent) {
-      this.logger.error({ err: thrown, requestId: request.id }, 'an answer failed after it had begun');
+      this.logger.error({ err: thrown, ...requestFields(request) }, 'an answer failed after it had begun');
       reply.raw.destroy();
       return;
     }
     const error = this.problemOf(thrown, request);
     if (ERRORS[error.code].status === 500) {
       this.logger.error(
-        { err: thrown, requestId: request.id, route: request.routeOptions?.url },
+        { err: thrown, ...requestFields(request), route: request.routeOptions?.url },
         'a request failed unexpectedly',
       );
     }

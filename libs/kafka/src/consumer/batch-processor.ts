@@ -1,10 +1,12 @@
 import { BongsuError, decodeEvent, type EventRecord, type Group, type RawRecord } from '@bongsu/contracts';
 import type { Reader, TopicDeclaration } from '@bongsu/contracts';
 import type { Logger } from '@bongsu/observability';
+import { tracing } from '@bongsu/tracing';
 import { backoffMs, sleep } from '../cluster/backoff.js';
 import { consumedRecords, consumerBatchDuration } from '../metrics.js';
 import type { BatchOutcome, EventBatch, RawBatch } from './batch.js';
 import type { DeadLetter, DeadLetterWriter } from './dead-letters.js';
+import { processSpans, recordFields } from './process-spans.js';
 
 /** A record that fails this often, alone, is at fault itself. */
 const ATTEMPTS_ALONE = 3;
@@ -107,15 +109,27 @@ export class BatchProcessor {
     for (let attempt = 1; ; attempt++) {
       if (context.signal.aborted) throw new Stopped();
       const observe = consumerBatchDuration.startTimer(this.#labels);
+      const { partition } = context;
+      const spans = tracing.isOn ? processSpans(items, { ...this.#labels, partition }) : undefined;
       try {
-        return this.#rejected(items, await this.#options.handle(this.#batch(items, context)));
+        const rejected = this.#rejected(items, await this.#options.handle(this.#batch(items, context)));
+        spans?.done(new Map(rejected.map(({ raw, code }) => [raw.offset, code])));
+        return rejected;
       } catch (error) {
+        spans?.failed(kindOf(error));
         // A handler that was told to stop may end however it likes.
         if (context.signal.aborted) throw new Stopped();
         if (this.#isInfrastructure(error)) throw new InfrastructureFailure(error);
         this.#count('retried', items.length);
         this.#options.logger.warn(
-          { err: error, ...this.#labels, partition: context.partition, offset: String(items[0]!.raw.offset), attempt },
+          {
+            err: error,
+            ...this.#labels,
+            partition,
+            offset: String(items[0]!.raw.offset),
+            attempt,
+            ...(items.length === 1 ? recordFields(items[0]!.raw) : {}),
+          },
           `A handler failed on ${items.length} record(s)`,
         );
         if (items.length > 1) return 'split';
@@ -159,7 +173,7 @@ export class BatchProcessor {
     }
     for (const { raw, code, detail } of letters) {
       this.#options.logger.warn(
-        { ...this.#labels, partition: raw.partition, offset: String(raw.offset), code, detail },
+        { ...this.#labels, partition: raw.partition, offset: String(raw.offset), code, detail, ...recordFields(raw) },
         'A record was dead-lettered',
       );
     }

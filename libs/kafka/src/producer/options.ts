@@ -13,3 +13,6 @@ export interface KafkaProducerOptions {
   /** How old what is known of a topic's partitions may be, milliseconds. Default 30,000. */
   readonly topicsMaxAgeMs?: number;
 }
+
+/** Milliseconds. Partitions that are added are noticed within `topicsMaxAgeMs`. */
+export const DEFAULTS = { deliveryTimeoutMs: 5_000, topicsMaxAgeMs: 30_000, closeTimeoutMs: 5_000 } as const;

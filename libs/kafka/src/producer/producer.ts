@@ -1,22 +1,20 @@
 import { BongsuError, partitionFor, type ErrorCode, type OutgoingRecord } from '@bongsu/contracts';
 import type { Logger } from '@bongsu/observability';
+import { tracing } from '@bongsu/tracing';
 import { sleep, within } from '../cluster/backoff.js';
 import { AdminLink } from '../cluster/admin-link.js';
 import { producedRecords, producerBatchRecords } from '../metrics.js';
 import { Availability } from './availability.js';
 import { BatchSender, countAcknowledged, reject } from './batch-sender.js';
 import { PendingRecords } from './pending-records.js';
-import type { KafkaProducerOptions } from './options.js';
-import { BATCH_OVERHEAD_BYTES, encodedBytes } from './record.js';
+import { DEFAULTS, type KafkaProducerOptions } from './options.js';
+import { BATCH_OVERHEAD_BYTES, encodedBytes, tooLarge, UNKNOWN } from './record.js';
 import type { Entry, Group, RawOutgoingRecord, RecordMetadata } from './record.js';
+import { sendOneTraced, sendTraced } from './send-spans.js';
 import { TopicCatalog } from './topic-catalog.js';
 
 /** Most records of one send: more was not faster, and a send that has to be repeated should be small. */
 const MAX_BATCH_RECORDS = 500;
-const DELIVERY_TIMEOUT_MS = 5_000;
-/** Partitions that are added are noticed within this time. */
-const TOPICS_MAX_AGE_MS = 30_000;
-const CLOSE_TIMEOUT_MS = 5_000;
 /** A send that takes this long while Kafka answers other questions is begun anew, milliseconds. */
 const STUCK_AFTER_MS = 30_000;
 /** How often waiting records are looked at for their time-out, milliseconds. */
@@ -36,6 +34,7 @@ const LOOK_EVERY_MS = 1_000;
 export class KafkaProducer {
   readonly #settings: KafkaProducerOptions['settings'];
   readonly #logger: Logger;
+  readonly #spans: { readonly prefix: string; readonly clientId: string };
   readonly #deliveryTimeoutMs: number;
   readonly #closeTimeoutMs: number;
   readonly #catalog: TopicCatalog;
@@ -55,11 +54,12 @@ export class KafkaProducer {
     const { settings, clientId, logger } = options;
     this.#settings = settings;
     this.#logger = logger;
-    this.#deliveryTimeoutMs = options.deliveryTimeoutMs ?? DELIVERY_TIMEOUT_MS;
-    this.#closeTimeoutMs = options.closeTimeoutMs ?? CLOSE_TIMEOUT_MS;
+    this.#spans = { prefix: settings.KAFKA_TOPIC_PREFIX, clientId };
+    this.#deliveryTimeoutMs = options.deliveryTimeoutMs ?? DEFAULTS.deliveryTimeoutMs;
+    this.#closeTimeoutMs = options.closeTimeoutMs ?? DEFAULTS.closeTimeoutMs;
     this.#kafka = new Availability(this.#deliveryTimeoutMs, logger);
     const link = new AdminLink({ settings, clientId: `${clientId}-topics`, logger });
-    const maxAgeMs = options.topicsMaxAgeMs ?? TOPICS_MAX_AGE_MS;
+    const maxAgeMs = options.topicsMaxAgeMs ?? DEFAULTS.topicsMaxAgeMs;
     this.#catalog = new TopicCatalog(link, settings.KAFKA_TOPIC_PREFIX, logger, maxAgeMs);
     this.#sender = new BatchSender(settings, clientId, logger);
   }
@@ -81,7 +81,7 @@ export class KafkaProducer {
 
   /** Sends one record; resolves when all in-sync replicas have it. */
   send(record: OutgoingRecord): Promise<RecordMetadata> {
-    return new Promise((resolve, reject) => this.#accept(record, undefined, resolve, reject));
+    return tracing.isOn ? sendOneTraced(record, this.#spans, (each) => this.#sendOne(each)) : this.#sendOne(record);
   }
 
   /**
@@ -89,7 +89,8 @@ export class KafkaProducer {
    * that waits behind the failed one is then sent, so that sending the whole list again keeps the order.
    */
   sendAll(records: readonly OutgoingRecord[]): Promise<RecordMetadata[]> {
-    return this.#acceptAll(records);
+    if (!tracing.isOn) return this.#acceptAll(records);
+    return sendTraced(records, this.#spans, (each) => this.#acceptAll(each));
   }
 
   /** Sends records as they are to given partitions, keyless ones too: for dead letters. In order, all or rejected. */
@@ -114,6 +115,10 @@ export class KafkaProducer {
     this.#sender.close();
     this.#catalog.close();
     await this.#connecting;
+  }
+
+  #sendOne(record: OutgoingRecord): Promise<RecordMetadata> {
+    return new Promise((resolve, reject) => this.#accept(record, undefined, resolve, reject));
   }
 
   #acceptAll(records: readonly (OutgoingRecord | RawOutgoingRecord)[]): Promise<RecordMetadata[]> {
@@ -149,8 +154,7 @@ export class KafkaProducer {
       reject(new BongsuError(refusal));
       return;
     }
-    const { key, value, headers } = record;
-    const message = { key, value, headers, partition };
+    const message = { key: record.key, value: record.value, headers: record.headers, partition };
     this.#pending.add({ topic, message, bytes, at: performance.now(), group, resolve, reject, state: 'open' });
     this.#schedule();
   }
@@ -294,7 +298,3 @@ export class KafkaProducer {
     if (entries.length > 0) this.#pending.notifyIdle();
   }
 }
-
-const UNKNOWN = 'Kafka has not acknowledged the record yet; it may still do so';
-const tooLarge = (entry: Entry): string =>
-  `The record takes ${entry.bytes} bytes; ${entry.topic.name} takes ${entry.topic.maxMessageBytes - BATCH_OVERHEAD_BYTES}`;

@@ -72,3 +72,9 @@ export function encodedBytes(record: OutgoingRecord | RawOutgoingRecord): number
   }
   return sized(body + varintSize(count));
 }
+
+/** What a caller is told of a record that Kafka has neither acknowledged nor refused. */
+export const UNKNOWN = 'Kafka has not acknowledged the record yet; it may still do so';
+
+export const tooLarge = ({ bytes, topic }: Entry): string =>
+  `The record takes ${bytes} bytes; ${topic.name} takes ${topic.maxMessageBytes - BATCH_OVERHEAD_BYTES}`;

@@ -1,9 +1,7 @@
 import type { Logger } from '@bongsu/observability';
+import { traceFields } from '@bongsu/tracing';
 import { done, timedOut, type DeliveryAttempt, type Outcome, type Provider } from '../provider.js';
 import type { ChannelSettings } from '../settings.js';
-
-/** How much of a content is shown at level debug, characters. */
-const SHOWN = 500;
 
 /** Writes one line per notification to the service's own log: for trying things out, and for measuring all that comes before. */
 export class LogProvider implements Provider {
@@ -17,13 +15,10 @@ export class LogProvider implements Provider {
 
   deliver(attempt: DeliveryAttempt, signal: AbortSignal): Promise<Outcome> {
     if (signal.aborted) return Promise.resolve(timedOut);
-    const { deliveryId, notificationId, tenant, number, content } = attempt;
-    // Contents are somebody's mail: they show only to who asked for them.
-    const shown = this.#logger.isLevelEnabled('debug')
-      ? { subject: content.subject, body: content.body.slice(0, SHOWN) }
-      : {};
+    const { deliveryId, notificationId, tenant, number, content, trace } = attempt;
+    // Never the content, at no level: it is somebody's mail, and logs are read, shipped and kept by others.
     this.#logger.info(
-      { deliveryId, notificationId, tenant, attempt: number, bodyLength: content.body.length, ...shown },
+      { deliveryId, notificationId, tenant, attempt: number, bodyLength: content.body.length, ...traceFields(trace) },
       'Notification',
     );
     return Promise.resolve(done);

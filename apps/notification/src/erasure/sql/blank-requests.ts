@@ -18,7 +18,7 @@ export const BLANK_REQUESTS: Statement = {
          FOR UPDATE OF n SKIP LOCKED
     )
     UPDATE notifications n
-       SET erased_at = now(),
+       SET erased_at = now(), trace = NULL,
            request = convert_to(json_strip_nulls(json_build_object(
              'id', n.id, 'tenant', n.tenant, 'recipient', json_build_object('id', n.recipient_id),
              'channels', r -> 'channels', 'priority', r -> 'priority', 'acceptedAt', r -> 'acceptedAt',

@@ -28,7 +28,7 @@ export const LEASE_BACKLOG: Statement = {
         FROM next WHERE d.id = next.id AND d.flow IS NOT NULL
       RETURNING d.*
     )
-    SELECT l.id, l.notification_id, l.shard, l.priority, l.ordered, l.key, l.channel, l.attempts, l.schedule_from, l.version, l.postponed, n.request,
+    SELECT l.id, l.notification_id, l.shard, l.priority, l.ordered, l.key, l.channel, l.attempts, l.schedule_from, l.version, l.postponed, n.request, n.trace,
            EXISTS (SELECT 1 FROM cancellations c WHERE c.notification_id = l.notification_id) AS cancelled
       FROM leased l JOIN notifications n ON n.id = l.notification_id
      ORDER BY l.seq`,

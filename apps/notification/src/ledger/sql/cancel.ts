@@ -20,7 +20,7 @@ export const END_CANCELLED: Statement = {
        SET status = 'cancelled', version = d.version + 1, next_attempt_at = NULL, flow = NULL, ended_at = now()
       FROM notifications n
      WHERE d.notification_id = ANY($1::uuid[]) AND n.id = d.notification_id AND d.ended_at IS NULL AND d.worker_id IS NULL
-    RETURNING d.id, d.notification_id, d.shard, d.priority, d.ordered, d.key, d.channel, d.attempts, d.schedule_from, d.version, d.postponed, n.request,
+    RETURNING d.id, d.notification_id, d.shard, d.priority, d.ordered, d.key, d.channel, d.attempts, d.schedule_from, d.version, d.postponed, n.request, n.trace,
               true AS cancelled`,
 };
 

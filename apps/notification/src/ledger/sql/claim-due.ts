@@ -42,7 +42,7 @@ export const CLAIM_DUE: Statement = {
       UPDATE deliveries d SET worker_id = $1 FROM due WHERE d.id = due.id
       RETURNING d.*
     )
-    SELECT l.id, l.notification_id, l.shard, l.priority, l.ordered, l.key, l.channel, l.attempts, l.schedule_from, l.version, l.postponed, n.request,
+    SELECT l.id, l.notification_id, l.shard, l.priority, l.ordered, l.key, l.channel, l.attempts, l.schedule_from, l.version, l.postponed, n.request, n.trace,
            EXISTS (SELECT 1 FROM cancellations c WHERE c.notification_id = l.notification_id) AS cancelled
       FROM leased l JOIN notifications n ON n.id = l.notification_id
      ORDER BY l.next_attempt_at, l.seq`,

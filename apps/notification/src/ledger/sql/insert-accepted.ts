@@ -8,6 +8,8 @@ import type { Statement } from '@bongsu/persistence';
  * Nothing is inserted for a worker that does not own the shard ($14); then not a single row is returned, else one at least,
  * which may be empty. So the hot path is this one statement, and needs no transaction around it.
  *
+ * The traces ($17) may be fewer than the notifications, none when nobody traces: those that are missing are NULL.
+ *
  * An ordered delivery is born waiting (`next_attempt_at` infinity): wake-ordered decides whose turn it is once it is known
  * which rows were really new. A cancellation that overtook its request makes the delivery due, so that it ends at once.
  */
@@ -17,8 +19,8 @@ export const INSERT_ACCEPTED: Statement = {
     WITH owned AS MATERIALIZED (
       SELECT 1 FROM shards WHERE shard = $14 AND worker_id = $15::bigint FOR SHARE
     ), accepted AS (
-      INSERT INTO notifications (id, tenant, recipient_id, key, accepted_at, request)
-      SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bytea[])
+      INSERT INTO notifications (id, tenant, recipient_id, key, accepted_at, request, trace)
+      SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bytea[], $17::text[])
        WHERE EXISTS (SELECT FROM owned)
       ON CONFLICT (id) DO NOTHING
       RETURNING id

@@ -24,7 +24,7 @@ export const WAKE_ORDERED: Statement = {
       FROM heads, notifications n
      WHERE d.id = heads.id AND n.id = d.notification_id
     RETURNING d.id, d.notification_id, d.shard, d.priority, d.ordered, d.key, d.channel, d.attempts, d.schedule_from, d.version, d.postponed,
-              d.worker_id IS NOT NULL AS leased, n.request,
+              d.worker_id IS NOT NULL AS leased, n.request, n.trace,
               EXISTS (SELECT 1 FROM cancellations c WHERE c.notification_id = d.notification_id) AS cancelled`,
 };
 

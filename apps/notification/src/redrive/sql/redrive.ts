@@ -19,7 +19,7 @@ export const REDRIVE: Statement = {
      WHERE d.id = r.id AND d.id BETWEEN $5 AND $6 AND d.status = 'dead' AND d.version = r.version AND d.worker_id IS NULL
        AND n.id = d.notification_id AND n.tenant = r.tenant AND n.erased_at IS NULL
     RETURNING d.id, d.notification_id, d.shard, d.priority, d.ordered, d.key, d.channel, d.attempts, d.schedule_from, d.version,
-              d.postponed, n.request, false AS cancelled, d.next_attempt_at AS due`,
+              d.postponed, n.request, n.trace, false AS cancelled, d.next_attempt_at AS due`,
 };
 
 /** How many of these deliveries the ledger knows: the others left with their partition. */

@@ -87,6 +87,8 @@ export class StandardWebhooksProvider implements Provider {
       'user-agent': `Bongsu/${VERSION}`,
       accept: '*/*',
       ...signatureHeaders(secret, attempt.deliveryId, new Date(), body),
+      // Only ids. The tracestate is for those who trace here, and not for strangers.
+      ...(attempt.trace === undefined ? {} : { traceparent: attempt.trace.traceparent }),
     };
     const { promise, resolve } = Promise.withResolvers<Outcome>();
     this.#pools.dispatch(origin, { method: 'POST', path: `${pathname}${search}`, headers, body }, (release) => {

@@ -1,0 +1,3 @@
+export * from './log-fields.js';
+export * from './start.js';
+export * from './tracing.js';
