@@ -60,6 +60,20 @@ module.exports = {
       to: { path: '(^|/)node_modules/kafkajs/' },
     },
     {
+      name: 'opentelemetry-in-one-place',
+      comment: 'Who does not trace must not pay for it: the SDK is loaded by one import(), when tracing is turned on.',
+      severity: 'error',
+      from: { path: '^(apps|libs|tools)/', pathNot: ['^libs/tracing/src/otlp/', TESTS] },
+      to: { path: '(^|/)node_modules/@opentelemetry/' },
+    },
+    {
+      name: 'opentelemetry-when-asked-for',
+      comment: 'As above: a static import of what is behind the import() would load the SDK at every start.',
+      severity: 'error',
+      from: { path: '^(apps|libs|tools)/', pathNot: ['^libs/tracing/src/otlp/', TESTS] },
+      to: { path: '^libs/tracing/src/otlp/', dependencyTypesNot: ['dynamic-import', 'type-only'] },
+    },
+    {
       name: 'postgres-in-few-places',
       comment:
         'Statements and entities live in libs/persistence and in the folders database/, ledger/, access/ and sql/ (or entity files) of a service.',

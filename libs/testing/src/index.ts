@@ -1,4 +1,5 @@
-export * from './service-process.js';
 export * from './kafka-proxy.js';
-export * from './wait-until.js';
+export * from './otlp-receiver.js';
+export * from './service-process.js';
 export * from './tcp-proxy.js';
+export * from './wait-until.js';

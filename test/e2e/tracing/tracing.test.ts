@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { OtlpReceiver, type ReceivedSpan } from '@bongsu/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { notificationOf } from '../pipeline/load.js';
 import { WebhookReceiver } from '../pipeline/receivers.js';
 import { System } from '../pipeline/system.js';
-import { OtlpReceiver, type ReceivedSpan } from './otlp-receiver.js';
 
 let collector: OtlpReceiver;
 let webhook: WebhookReceiver;
