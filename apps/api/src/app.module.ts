@@ -18,6 +18,7 @@ import { DisabledEndpoints } from './endpoints/disabled-endpoints.js';
 import { ErasureController } from './erasure/erasure.controller.js';
 import { ErasureIntakeController } from './erasure/erasure-intake.controller.js';
 import { Eraser } from './erasure/eraser.js';
+import { ImportsController } from './imports/imports.controller.js';
 import { Acceptance } from './notifications/acceptance.js';
 import { BatchController } from './notifications/batch/batch.controller.js';
 import { Cancellation } from './notifications/cancellation.js';
@@ -48,6 +49,7 @@ export class AppModule {
         ApiKeysController,
         ProjectionController,
         ErasureIntakeController,
+        ImportsController,
       ],
       providers: [
         ...infrastructure(settings, logger),

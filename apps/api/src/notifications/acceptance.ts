@@ -22,6 +22,8 @@ export interface Accepted {
 
 export interface AcceptOptions {
   readonly idempotencyKey?: string | undefined;
+  /** When it was asked for, milliseconds since 1970; now, when left out. Only for the id of what has an Idempotency-Key. */
+  readonly askedAt?: number | undefined;
   /** The trace that the notification is to be part of. */
   readonly trace?: TraceContext | undefined;
   /** The caller began that trace, and not this service. */
@@ -69,6 +71,7 @@ export class Acceptance {
       options.idempotencyKey,
       hashJson(request),
       (id, at) => produce(id, at.toISOString()),
+      options.askedAt,
     );
     return { id: notificationId, acceptedAt: acceptedAt.toISOString(), replayed };
   }

@@ -40,17 +40,20 @@ export class Idempotency {
    * Runs `produce` unless the key's record is known to be in Kafka. Requests with the same key wait for one another, so
    * that the second sees the first one's outcome. Throws idempotency_key_reused, and what `produce` throws; the key then
    * stays with its body, and the next request with it tries again.
+   * @param now when it was asked for, milliseconds since 1970, where that is known from a record: one that is read again
+   *   much later then has the same id again
    */
   async once(
     tenant: string,
     key: string,
     bodyHash: Buffer,
     produce: (notificationId: string, acceptedAt: Date) => Promise<void>,
+    now: number = this.now(),
   ): Promise<OnceOutcome> {
     const slot = `${tenant}\0${key}`;
     for (let before = this.underWay.get(slot); before; before = this.underWay.get(slot))
       await before.catch(() => undefined);
-    const attempt = this.attempt(slot, tenant, key, bodyHash, produce);
+    const attempt = this.attempt(slot, tenant, key, bodyHash, produce, now);
     this.underWay.set(slot, attempt);
     try {
       return await attempt;
@@ -65,8 +68,9 @@ export class Idempotency {
     key: string,
     bodyHash: Buffer,
     produce: (notificationId: string, acceptedAt: Date) => Promise<void>,
+    now: number,
   ): Promise<OnceOutcome> {
-    const entry = this.recall(slot) ?? (await this.reserve(slot, tenant, key, bodyHash));
+    const entry = this.recall(slot) ?? (await this.reserve(slot, tenant, key, bodyHash, now));
     if (!entry.bodyHash.equals(bodyHash)) {
       throw new BongsuError('idempotency_key_reused', 'This Idempotency-Key was used with another body');
     }
@@ -84,8 +88,7 @@ export class Idempotency {
     return entry && entry.expiresAt.getTime() > this.now() ? entry : undefined;
   }
 
-  private async reserve(slot: string, tenant: string, key: string, bodyHash: Buffer): Promise<Remembered> {
-    const now = this.now();
+  private async reserve(slot: string, tenant: string, key: string, bodyHash: Buffer, now: number): Promise<Remembered> {
     const asked: Reservation = {
       notificationId: derivedNotificationId(tenant, key, this.windowMs, now),
       bodyHash,

@@ -17,7 +17,7 @@ export type Group = (typeof GROUPS)[keyof typeof GROUPS];
 export interface Reader {
   readonly service: Service;
   readonly group: Group;
-  /** `events`: decoded and checked, unreadable records are dead-lettered. `bytes`: every record as it is, so none can be unreadable. */
+  /** `events`: decoded and checked, unreadable records are dead-lettered. `bytes`: every record as it is; none is unreadable, though the handler may refuse one. */
   readonly as: 'events' | 'bytes';
 }
 
@@ -30,7 +30,8 @@ export interface TopicDeclaration {
   readonly cleanup: 'delete' | 'compact';
   /** How long records are kept, milliseconds; -1 for ever. Has no meaning for compacted topics. */
   readonly retentionMs: number;
-  readonly writtenBy: Service;
+  /** `operator`: no service, but whoever the operator lets write; what comes is not trusted. */
+  readonly writtenBy: Service | 'operator';
   /** Other services that write it too; each may do so in secure mode (docs/secure.md). */
   readonly alsoWrittenBy?: readonly Service[];
   readonly readBy: readonly Reader[];
@@ -83,6 +84,20 @@ const compacted = (name: string, description: string, events: TopicDeclaration['
 /** Every topic, declared once. Names, partitions, retention, readers and the documents are read off this. */
 export const TOPICS = {
   requests: { urgent: requests('urgent'), normal: requests('normal'), bulk: requests('bulk') },
+  imports: {
+    name: 'notification.imports.v1',
+    description:
+      'Requests to send as lines of JSON, from Kafka Connect or any other producer; read once each by the api',
+    key: 'none needed',
+    // Lines of a file have no key, and are to stay in order.
+    partitions: 1,
+    cleanup: 'delete',
+    retentionMs: 7 * DAY,
+    writtenBy: 'operator',
+    // Not events yet: the api makes them requests, which are recorded. What cannot be made one is dead-lettered all the same.
+    readBy: [{ service: 'api', group: GROUPS.status, as: 'bytes' }],
+    events: new Map(),
+  },
   commands: {
     name: 'notification.commands.v1',
     description: 'What is asked of notifications that were accepted before',
@@ -159,6 +174,7 @@ export const ALL_TOPICS: readonly TopicDeclaration[] = [
   TOPICS.requests.urgent,
   TOPICS.requests.normal,
   TOPICS.requests.bulk,
+  TOPICS.imports,
   TOPICS.commands,
   TOPICS.events,
   TOPICS.recipients,
