@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { ServiceProcess, type ServiceName } from '@bongsu/testing';
 import supertest from 'supertest';
 import { inject } from 'vitest';
+import type { DisposableStack } from '../../../tools/stack/disposable.ts';
 import { createServiceDatabase, serviceUrl, superuserOf } from '../../../tools/stack/postgres-database.ts';
 
 export const API_KEY = 'e2e-0123456789abcdef0123456789abcdef';
@@ -33,12 +34,14 @@ export class System {
   readonly #env: Record<string, string>;
   readonly #services = new Map<ServiceName, ServiceProcess>();
   readonly #database: string;
+  readonly #stack: DisposableStack;
 
-  private constructor(name: string, env: Record<string, string>) {
+  private constructor(name: string, env: Record<string, string>, stack: DisposableStack) {
+    this.#stack = stack;
     this.prefix = `${name}-${randomBytes(3).toString('hex')}.`;
     this.#database = this.prefix.replaceAll(/\W/g, '_');
     this.#env = {
-      KAFKA_BROKERS: inject('bongsu').kafkaBrokers,
+      KAFKA_BROKERS: stack.kafkaBrokers,
       KAFKA_TOPIC_PREFIX: this.prefix,
       BOOTSTRAP_API_KEY: API_KEY,
       WEBHOOK_SIGNING_SECRET: WEBHOOK_SECRET,
@@ -48,15 +51,16 @@ export class System {
     };
   }
 
-  /** Makes topics and database; starts the services that are named. */
+  /** Makes topics and database; starts the services that are named. On the run's own stack, unless another one is given. */
   static async start(
     name: string,
     services: readonly ServiceName[],
     env: Record<string, string> = {},
+    stack = inject('bongsu'),
   ): Promise<System> {
-    const system = new System(name, env);
+    const system = new System(name, env, stack);
     await Promise.all([
-      createServiceDatabase(superuserOf(inject('bongsu').postgresUrl), system.#database),
+      createServiceDatabase(superuserOf(stack.postgresUrl), system.#database),
       system.cli(['topics', 'apply', '--yes']),
     ]);
     await Promise.all(services.map((service) => system.startService(service)));
@@ -96,12 +100,12 @@ export class System {
 
   /** A service's own way into this system's database. */
   databaseUrlOf(name: ServiceName): string {
-    return serviceUrl(name, inject('bongsu').ports.postgres, this.#database);
+    return serviceUrl(name, this.#stack.ports.postgres, this.#database);
   }
 
   /** The superuser's way into this system's database. */
   get databaseUrl(): string {
-    const url = new URL(inject('bongsu').postgresUrl);
+    const url = new URL(this.#stack.postgresUrl);
     url.pathname = `/${this.#database}`;
     return url.href;
   }
