@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 const ROOT = join(import.meta.dirname, '..', '..');
 const POM = join(import.meta.dirname, 'pom.xml');
 const TOOLS_POM = join(import.meta.dirname, '..', 'kafka', 'pom.xml');
+const CONNECT_POM = join(import.meta.dirname, '..', 'connect', 'pom.xml');
 
 export interface Jars {
   /** The folder that holds every jar of Kafka, ZooKeeper and their dependencies. */
@@ -36,6 +37,14 @@ export async function resolveJars(report: (line: string) => void = () => undefin
 export async function resolveToolJars(report: (line: string) => void): Promise<string> {
   const directory = await resolve(TOOLS_POM, 'kafka-tools', () =>
     report("fetching Kafka's tools with Maven (the first time only)"),
+  );
+  return join(directory, '*');
+}
+
+/** The same for Kafka Connect. */
+export async function resolveConnectJars(report: (line: string) => void = () => undefined): Promise<string> {
+  const directory = await resolve(CONNECT_POM, 'kafka-connect', () =>
+    report('fetching Kafka Connect with Maven (the first time only)'),
   );
   return join(directory, '*');
 }
