@@ -2,6 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { helmChart } from './chart.ts';
+import { contractCompatibility } from './contracts.ts';
 import { alertRules } from './promtool.ts';
 import { lockProblems, looseVersions, nestedPackages, readManifests, undeclaredLibraries } from './manifests.ts';
 import { longFiles, traces } from './sources.ts';
@@ -52,6 +53,7 @@ export function checks(root: string): Job[] {
     command('imports', 'depcruise', ['--config', '.dependency-cruiser.cjs', '--output-type', 'err', ...FOLDERS]),
     alertRules(root),
     helmChart(root),
+    contractCompatibility(root),
     { name: 'repository', run: async () => repository(root) },
   ];
 }

@@ -1,4 +1,4 @@
-import { Type, type Static, type TSchema } from 'typebox';
+import { Type, type Static, type TObject, type TProperties, type TSchema } from 'typebox';
 import { contract } from '../schema/schema.js';
 import { CHANNELS, PRIORITIES } from './status.js';
 
@@ -17,6 +17,11 @@ export const RecipientId = Type.String({
 });
 const OrderingKey = Type.String({ minLength: 1, maxLength: 256, pattern: NO_CONTROLS });
 
+const Webhook = Type.Object(
+  { url: Type.String({ minLength: 1, maxLength: 2048, pattern: '^https?://[^\\s]+$' }) },
+  closed,
+);
+
 const Recipient = Type.Object(
   {
     id: RecipientId,
@@ -24,9 +29,7 @@ const Recipient = Type.Object(
     phone: Type.Optional(
       Type.String({ pattern: '^\\+[1-9][0-9]{6,14}$', description: 'E.164, such as +821012345678' }),
     ),
-    webhook: Type.Optional(
-      Type.Object({ url: Type.String({ minLength: 1, maxLength: 2048, pattern: '^https?://[^\\s]+$' }) }, closed),
-    ),
+    webhook: Type.Optional(Webhook),
   },
   closed,
 );
@@ -95,6 +98,10 @@ const written = {
 export const NotificationRequest = contract(Type.Object(written, { ...closed, title: 'NotificationRequest' }));
 export type NotificationRequest = Static<typeof NotificationRequest.schema>;
 
+/** An object of a request as it is in the record: also inside, a field that a newer producer adds must not make a record unreadable. */
+const opened = <T extends TProperties>(object: TObject<T>): TObject<T> =>
+  Type.Object({ ...object.properties }, { additionalProperties: true });
+
 /**
  * The record that a request becomes, on one of the request topics. Open: a consumer of today must read the record of a
  * newer producer (docs/adr/0003).
@@ -103,7 +110,11 @@ export const NotificationRequested = contract(
   Type.Object(
     {
       ...fields,
-      recipient: Type.Object({ ...Recipient.properties }, { additionalProperties: true }),
+      recipient: Type.Object(
+        { ...Recipient.properties, webhook: Type.Optional(opened(Webhook)) },
+        { additionalProperties: true },
+      ),
+      content: Type.Optional(opened(Content)),
       id: Type.String({ format: 'uuid' }),
       tenant: Type.String({ minLength: 1, maxLength: 64 }),
       channels: Channels,
