@@ -235,9 +235,12 @@ describe('Kafka is lost with everything in it, and PostgreSQL is not', () => {
       expect(lost.map(({ id }) => id)).toEqual([...unread].toSorted());
       const ledger = await query<{ id: string }>('SELECT id FROM notification.notifications');
       expect(ledger.filter(({ id }) => unread.includes(id))).toEqual([]);
-      // Sent again without their old key they are new ones.
+      // With their key they count as accepted already; without it they are new ones.
+      const replayed = await system.send(body, { 'Idempotency-Key': 'unread-0' });
+      expect(replayed).toBe(unread[0]);
       const again = await system.send(body);
       await delivered([again]);
+      expect((await system.notification(replayed)).status).toBe('accepted');
     },
   );
 });
