@@ -28,7 +28,9 @@ export async function start(name: Service, stack: DisposableStack, env: NodeJS.P
       MANAGEMENT_PORT: String(managementPort),
       ...env,
     },
-    stdio: ['ignore', 'ignore', 'inherit'],
+    // The channel is for what is loaded before the service; a service itself does not use it.
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   for (;;) {
     if (child.exitCode !== null) throw new Error(`${name} ended with ${child.exitCode}`);

@@ -1,0 +1,82 @@
+/** Puts accepted notifications into Kafka as the api does, for any installation: what is measured is what comes after. */
+import {
+  NOTIFICATION_REQUESTED,
+  TOPICS,
+  encodeEvent,
+  newNotificationId,
+  notificationKey,
+  type NotificationRequested,
+  type OutgoingRecord,
+} from '@bongsu/contracts';
+import { KafkaProducer } from '@bongsu/kafka';
+import { createLogger } from '@bongsu/observability';
+import { kafkaSettings } from './kafka-settings.js';
+
+/** What the parent asks for. */
+interface Fill {
+  readonly prefix: string;
+  readonly count: number;
+  /** The number of the first: numbers grow for each installation, and show in the subject. */
+  readonly first: number;
+  /** How often each recipient comes: all alike, by Zipf's law with exponent 1, or one alone. */
+  readonly keys: 'uniform' | 'zipf' | 'one';
+  readonly bodyBytes: number;
+}
+
+const RECIPIENTS = 10_000;
+const producers = new Map<string, KafkaProducer>();
+const logger = createLogger('bench-fill', 'error');
+
+async function fill({ prefix, count, first, keys, bodyBytes }: Fill): Promise<string[]> {
+  const recipient = { uniform: (n: number) => n % RECIPIENTS, zipf, one: () => 0 }[keys];
+  const body = 'The beacon is lit on the southern ridge, and the next one answers. '.repeat(40).slice(0, bodyBytes);
+  const records = Array.from({ length: count }, (_, i) => record(first + i, `user-${recipient(first + i)}`, body));
+  const producer = await producerOf(prefix);
+  for (let from = 0; from < count; from += 5_000) await producer.sendAll(records.slice(from, from + 5_000));
+  return records.map(({ headers }) => headers['ce_id']!);
+}
+
+function record(n: number, recipientId: string, body: string): OutgoingRecord {
+  const id = newNotificationId();
+  const acceptedAt = new Date().toISOString();
+  const data: NotificationRequested = {
+    recipient: { id: recipientId },
+    channels: ['log'],
+    content: { subject: String(n), body },
+    priority: 'normal',
+    id,
+    tenant: 'default',
+    acceptedAt,
+    apiKeyId: 'bootstrap',
+  };
+  return encodeEvent(TOPICS.requests.normal, notificationKey('default', recipientId), {
+    id,
+    source: '/bongsu/api',
+    type: NOTIFICATION_REQUESTED,
+    subject: id,
+    time: acceptedAt,
+    data,
+  });
+}
+
+/** By the inverse of the (continuous) distribution function: a random number u in [0, 1) is rank N^u. The seed is fixed. */
+let seed = 42;
+function zipf(): number {
+  seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
+  return Math.floor(RECIPIENTS ** (seed / 2 ** 32)) - 1;
+}
+
+async function producerOf(prefix: string): Promise<KafkaProducer> {
+  const found = producers.get(prefix);
+  if (found) return found;
+  const settings = kafkaSettings({ KAFKA_TOPIC_PREFIX: prefix, KAFKA_BUFFER_MEMORY: '268435456' });
+  const producer = new KafkaProducer({ settings, clientId: 'bench-fill', logger, deliveryTimeoutMs: 60_000 });
+  producers.set(prefix, producer);
+  await producer.connect();
+  return producer;
+}
+
+process.on('message', (message: Fill) => {
+  void fill(message).then((ids) => process.send!({ filled: ids }));
+});
+process.send!({ ready: true });

@@ -1,0 +1,43 @@
+import { parseArgs } from 'node:util';
+
+export const WORKLOADS = ['accept', 'produce', 'consume', 'deliver', 'latency', 'audit', 'urgent'] as const;
+export type WorkloadName = (typeof WORKLOADS)[number];
+
+export interface Options {
+  readonly rounds: number;
+  readonly only: readonly WorkloadName[];
+  /** Share of a round's full size. */
+  readonly size: number;
+  readonly growth: boolean;
+  /** Where charts and results are written. */
+  readonly out: string;
+}
+
+export const USAGE = `npm run bench -- [--rounds 5] [--only ${WORKLOADS.join(',')}] [--quick] [--growth] [--out FOLDER]
+  --rounds   how often each arm runs, after one round that warms up
+  --only     the workloads to run, comma-separated
+  --quick    rounds of a fifth of the size, two of each unless --rounds says otherwise: to see that it works
+  --growth   instead: what is delivered as the ledger, the partitions and the replicas grow
+  --out      where report.md, results.json and the charts are written (default: docs/benchmark for a full run, else nowhere)`;
+
+/** @throws Error for what is not understood */
+export function readOptions(args: readonly string[]): Options | 'help' {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      rounds: { type: 'string' },
+      only: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      growth: { type: 'boolean', default: false },
+      out: { type: 'string', default: '' },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  if (values.help) return 'help';
+  const rounds = Number(values.rounds ?? (values.quick ? 2 : 5));
+  if (!Number.isInteger(rounds) || rounds < 1 || rounds > 100) throw new Error('--rounds takes a number from 1 to 100');
+  const only = values.only?.split(',').map((each) => each.trim()) ?? [...WORKLOADS];
+  const unknown = only.find((each) => !WORKLOADS.includes(each as WorkloadName));
+  if (unknown !== undefined) throw new Error(`--only: there is no ${unknown}, but ${WORKLOADS.join(', ')}`);
+  return { rounds, only: only as WorkloadName[], size: values.quick ? 0.2 : 1, growth: values.growth, out: values.out };
+}

@@ -1,0 +1,176 @@
+import { cpuPerThousand, cpuPerThousandOf, fact, figure, perSecond, ratio, type Goal } from './figures.ts';
+
+const api = cpuPerThousandOf('api');
+const p99 = ({ p99 }: { readonly p99?: number }): number => p99 ?? Number.NaN;
+/** Little's law: so many in flight, each for so long, give so many per second at most. */
+const ofLittle = (arm: string, inFlight: number, ms: number) =>
+  figure('deliver', arm, (sample) => perSecond(sample) / (inFlight / (ms / 1000)));
+const deliver = (theirs: string) => ratio('deliver', 'bongsu-0', theirs);
+
+/** What the system is to reach; each compares arms of one run. */
+export const GOALS: readonly Goal[] = [
+  {
+    measure: 'accepted/s vs stock Nest, as shipped',
+    atLeast: 5,
+    stretch: 7,
+    unit: '×',
+    of: ratio('accept', 'bongsu', 'nest'),
+  },
+  {
+    measure: 'accepted/s vs stock Nest, accepting alone',
+    atLeast: 5,
+    stretch: 7,
+    unit: '×',
+    of: ratio('accept', 'bongsu-accept-only', 'nest'),
+  },
+  {
+    measure: 'api’s CPU per accepted vs stock Nest, accepting alone',
+    atLeast: 0.22,
+    stretch: 0.15,
+    most: true,
+    unit: '×',
+    of: ratio('accept', 'bongsu-accept-only', 'nest', api),
+  },
+  {
+    measure: 'p99 of the answer vs stock Nest, as shipped',
+    atLeast: 0.35,
+    stretch: 0.15,
+    most: true,
+    unit: '×',
+    of: ratio('accept', 'bongsu', 'nest', p99),
+  },
+  {
+    measure: 'p99 of the answer vs stock Nest, accepting alone',
+    atLeast: 0.35,
+    stretch: 0.15,
+    most: true,
+    unit: '×',
+    of: ratio('accept', 'bongsu-accept-only', 'nest', p99),
+  },
+  {
+    measure: 'accepted/s vs the same api that does not produce',
+    atLeast: 0.85,
+    stretch: 1,
+    unit: '×',
+    of: ratio('accept', 'bongsu-accept-only', 'bongsu-silent'),
+  },
+  {
+    measure: 'produced/s vs one send per message, 64 callers',
+    atLeast: 4,
+    stretch: 6,
+    unit: '×',
+    of: ratio('produce', 'bongsu', 'kafkajs'),
+  },
+  {
+    measure: 'CPU per produced vs one send per message',
+    atLeast: 0.2,
+    stretch: 0.15,
+    most: true,
+    unit: '×',
+    of: ratio('produce', 'bongsu', 'kafkajs', cpuPerThousandOf('program')),
+  },
+  {
+    measure: 'consume + row vs stock Nest',
+    atLeast: 18,
+    stretch: 22,
+    unit: '×',
+    of: ratio('consume', 'bongsu', 'nest-save'),
+  },
+  {
+    measure: 'consume + row vs stock Nest, 8 partitions at once',
+    atLeast: 8,
+    stretch: 10,
+    unit: '×',
+    of: ratio('consume', 'bongsu', 'nest-insert-8'),
+  },
+  {
+    measure: 'delivered/s, provider 20 ms, vs stock pipeline',
+    atLeast: 250,
+    stretch: 400,
+    unit: '×',
+    of: ratio('deliver', 'bongsu-20', 'nest-20'),
+  },
+  {
+    measure: 'the same vs stock pipeline, 8 partitions at once',
+    atLeast: 40,
+    stretch: 60,
+    unit: '×',
+    of: ratio('deliver', 'bongsu-20', 'nest-8-20'),
+  },
+  {
+    measure: 'the same vs Little’s law at 500 in flight',
+    atLeast: 0.6,
+    stretch: 0.75,
+    unit: '×',
+    of: ofLittle('bongsu-20', 500, 20),
+  },
+  {
+    measure: 'provider 100 ms, 1,000 in flight, vs Little’s law',
+    atLeast: 0.85,
+    stretch: 0.95,
+    unit: '×',
+    of: ofLittle('bongsu-100', 1000, 100),
+  },
+  {
+    measure: 'CPU per delivered, all processes, provider 0 ms',
+    atLeast: 90,
+    stretch: 65,
+    most: true,
+    unit: 'µs',
+    of: figure('deliver', 'bongsu-0', (sample) => cpuPerThousand(sample) * 1000),
+  },
+  {
+    measure: 'delivered/s vs BullMQ on Redis, with rows',
+    atLeast: 1,
+    stretch: 1.5,
+    unit: '×',
+    of: deliver('bullmq-0'),
+  },
+  {
+    measure: 'delivered/s vs graphile-worker, batched, with rows',
+    atLeast: 0.8,
+    stretch: 1,
+    unit: '×',
+    of: deliver('graphile-0'),
+  },
+  { measure: 'delivered/s vs pg-boss, with rows', atLeast: 1.5, stretch: 2, unit: '×', of: deliver('pg-boss-0') },
+  {
+    measure: 'audit append chained vs without chain',
+    atLeast: 0.6,
+    stretch: 0.8,
+    unit: '×',
+    of: ratio('audit', 'chained', 'plain'),
+  },
+  {
+    measure: 'urgent p99 behind 200,000 bulk vs idle',
+    atLeast: 2,
+    stretch: 1.3,
+    most: true,
+    unit: '×',
+    of: fact('urgent p99 ratio'),
+  },
+  {
+    measure: 'resident memory of the three services under load',
+    atLeast: 450,
+    stretch: 300,
+    most: true,
+    unit: 'MB',
+    of: fact('memory of services'),
+  },
+  {
+    measure: 'resident memory of the whole stack under load',
+    atLeast: 1200,
+    stretch: 900,
+    most: true,
+    unit: 'MB',
+    of: fact('memory of stack'),
+  },
+  {
+    measure: 'end-to-end p99 (due → provider called) at half of capacity, open loop',
+    atLeast: 50,
+    stretch: 20,
+    most: true,
+    unit: 'ms',
+    of: fact('end-to-end p99'),
+  },
+];
