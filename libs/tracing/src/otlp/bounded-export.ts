@@ -12,6 +12,8 @@ const DELAY_MS = 1_000;
 const EXPORT_TIMEOUT_MS = 10_000;
 
 type ExportCallback = Parameters<SpanExporter['export']>[1];
+/** ExportResultCode.SUCCESS, of a package that is worth no dependency for one number. */
+const SUCCESS: Parameters<ExportCallback>[0]['code'] = 0;
 
 /**
  * Hands ended spans to an exporter, in batches, one after the other. A collector that is away or slow costs spans, never
@@ -67,8 +69,7 @@ export class BoundedExport implements SpanProcessor {
   #export(spans: ReadableSpan[], done: ExportCallback): void {
     this.#exporter.export(spans, (result) => {
       this.#held -= spans.length;
-      // ExportResultCode.SUCCESS, of a package that is worth no dependency for one number.
-      const exported = Number(result.code) === 0;
+      const exported = result.code === SUCCESS;
       tracingSpans.inc({ result: exported ? 'exported' : 'failed' }, spans.length);
       if (exported) this.#worked();
       else this.#failed(result.error);
