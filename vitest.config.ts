@@ -14,7 +14,15 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: ['apps/*/src/**/*.test.ts', 'libs/*/src/**/*.test.ts', 'tools/**/*.test.ts'] },
+        test: {
+          name: 'unit',
+          include: [
+            'apps/*/src/**/*.test.ts',
+            'libs/*/src/**/*.test.ts',
+            'tools/**/*.test.ts',
+            'test/faults/**/*.test.ts',
+          ],
+        },
       },
       {
         extends: true,

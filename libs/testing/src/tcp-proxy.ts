@@ -7,12 +7,22 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
  */
 export type ProxyState = 'up' | 'down' | 'stalled';
 
+/** How slow the way is, in each direction. */
+export interface Slowness {
+  /** Added to each piece of data, milliseconds. */
+  readonly latencyMs: number;
+  /** Bytes per second of each connection. Default: as fast as it goes. */
+  readonly bytesPerSecond?: number;
+}
+
 /** Stands before a server that speaks any protocol over TCP, and takes it away when a test says so. */
 export class TcpProxy {
   readonly #server: Server;
   readonly #target: { readonly host: string; readonly port: number };
   readonly #pairs = new Set<readonly [Socket, Socket]>();
   #state: ProxyState = 'up';
+  /** Undefined: as fast as it goes. */
+  slowness: Slowness | undefined;
 
   private constructor(target: { host: string; port: number }) {
     this.#target = target;
@@ -59,7 +69,7 @@ export class TcpProxy {
       [client, server],
       [server, client],
     ] as const) {
-      from.on('data', (chunk) => to.write(chunk));
+      from.on('data', (chunk: Buffer) => this.#pass(chunk, from, to));
       from
         .on('error', () => undefined)
         .on('close', () => {
@@ -68,5 +78,22 @@ export class TcpProxy {
         });
       if (this.#state === 'stalled') from.pause();
     }
+  }
+
+  /** One piece at a time, so that the order stays and the sender feels it. */
+  #pass(chunk: Buffer, from: Socket, to: Socket): void {
+    if (!this.slowness) {
+      to.write(chunk);
+      return;
+    }
+    const { latencyMs, bytesPerSecond = Infinity } = this.slowness;
+    from.pause();
+    setTimeout(
+      () => {
+        if (!to.destroyed) to.write(chunk);
+        if (this.#state !== 'stalled') from.resume();
+      },
+      latencyMs + (chunk.length / bytesPerSecond) * 1000,
+    );
   }
 }

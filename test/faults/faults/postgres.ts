@@ -1,0 +1,108 @@
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync, chownSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { specOf } from '../../../tools/stack/disposable.ts';
+import type { Fault } from '../fault.ts';
+
+/** Where the database of fault 14 lies; made by its `prepare`. */
+let small: string | undefined;
+
+/** What happens to PostgreSQL and on the way to it. */
+export const POSTGRES_FAULTS: readonly Fault[] = [
+  {
+    number: 12,
+    title: '`kill -9` of PostgreSQL',
+    async act({ system, load, random, say, mayRepeat }) {
+      for (let round = 0; round < 3; round++) {
+        say('kill -9 of PostgreSQL');
+        await system.stopPart('postgres', 'SIGKILL');
+        await sleep(random(1_000, 6_000));
+        await system.startPart('postgres');
+        await load.more(300);
+      }
+      // Whoever cannot renew its lease in time ends; its calls that were not recorded are made again.
+      mayRepeat(3 * 64);
+    },
+  },
+  {
+    number: 13,
+    title: 'PostgreSQL stalled for 30 s',
+    proxy: 'postgres',
+    async act({ postgres, say, mayRepeat }) {
+      say('PostgreSQL answers nothing any more');
+      postgres.set('stalled');
+      await sleep(30_000);
+      postgres.set('up');
+      say('and does again');
+      mayRepeat(64);
+    },
+  },
+  {
+    number: 14,
+    title: 'the disk of PostgreSQL is full',
+    share: 0.5,
+    async prepare(stack, database) {
+      small = mkdtempSync(join(tmpdir(), 'bongsu-small-disk-'));
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=400m', 'tmpfs', small]);
+      const { uid, gid } = statSync(specOf(stack, 'postgres').cwd);
+      chownSync(small, uid, gid);
+      chmodSync(small, 0o700);
+      const client = new pg.Client({ connectionString: stack.postgresUrl });
+      await client.connect();
+      await client.query(`CREATE TABLESPACE small LOCATION '${small}'`);
+      await client.query(`CREATE DATABASE ${database} TABLESPACE small`);
+      await client.end();
+      const folder = small;
+      return async () => {
+        const again = new pg.Client({ connectionString: stack.postgresUrl });
+        await again.connect();
+        await again.query(`DROP DATABASE IF EXISTS ${database} WITH (FORCE)`);
+        await again.query('DROP TABLESPACE small');
+        await again.end();
+        execFileSync('umount', [folder]);
+        rmSync(folder, { recursive: true });
+      };
+    },
+    async act({ load, say, mayRepeat }) {
+      const filler = join(small!, 'filler');
+      say('the disk is full');
+      try {
+        writeFileSync(filler, Buffer.alloc(400 * 1024 * 1024));
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+      }
+      await sleep(20_000);
+      rmSync(filler);
+      say('and has room again');
+      mayRepeat(64);
+      await load.more(300);
+    },
+  },
+  {
+    number: 23,
+    title: 'latency, resets and 1 KB/s on the way to PostgreSQL',
+    proxy: 'postgres',
+    async act({ postgres, load, random, say, mayRepeat }) {
+      say('50 ms more on the way, each way');
+      postgres.slowness = { latencyMs: 50 };
+      await load.more(500, 300_000);
+      say('1 KB/s');
+      postgres.slowness = { latencyMs: 0, bytesPerSecond: 1024 };
+      await sleep(15_000);
+      postgres.slowness = undefined;
+      postgres.set('down');
+      postgres.set('up');
+      for (let round = 0; round < 10; round++) {
+        say('all connections are reset');
+        postgres.set('down');
+        await sleep(random(0, 300));
+        postgres.set('up');
+        await sleep(random(300, 1_500));
+      }
+      mayRepeat(64);
+    },
+  },
+];
