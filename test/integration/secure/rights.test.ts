@@ -10,7 +10,7 @@ import { SecureSystem } from './system.js';
  */
 
 const SERVICES: readonly Service[] = ['api', 'notification', 'audit'];
-const USERS = [...SERVICES, 'operator'] as const;
+const USERS = [...SERVICES, 'operator', 'connect'] as const;
 type Who = (typeof USERS)[number];
 const GROUP_OWNER: Record<Group, Service> = {
   [GROUPS.notification]: 'notification',
@@ -28,11 +28,16 @@ const declared = ALL_TOPICS.map((topic): Expected => ({
   topic: topic.name,
   writers: [
     topic.writtenBy,
+    ...(topic.writtenBy === 'operator' ? (['connect'] as const) : []),
     // Keys that were refused, and readings of the trail, are written by the service that has seen them.
     ...(topic.name === 'access.log.v1' ? (['audit'] as const) : []),
     ...(topic.readBy.some(({ as }) => as === 'events') ? (['operator'] as const) : []),
   ],
-  readers: [...new Set(topic.readBy.map(({ service }) => service)), 'operator'],
+  readers: [
+    ...new Set(topic.readBy.map(({ service }) => service)),
+    'operator',
+    ...(topic.name === 'notification.events.v1' ? (['connect'] as const) : []),
+  ],
 }));
 const deadLetters = ALL_TOPICS.flatMap((topic) =>
   topic.readBy.map(({ group, service }): Expected => ({
@@ -42,6 +47,8 @@ const deadLetters = ALL_TOPICS.flatMap((topic) =>
   })),
 );
 
+const readableBy = (who: Who): string => (who === 'connect' ? 'notification.events.v1' : 'notification.commands.v1');
+
 let system: SecureSystem;
 const probes = new Map<Who, Probe>();
 const probe = (who: Who): Probe => probes.get(who)!;
@@ -49,7 +56,7 @@ beforeAll(async () => {
   system = await SecureSystem.start({ postgres: false });
   const admin = await Probe.as(system.settings('bongsu-admin'));
   // Kafka makes its topic of groups when somebody first asks for one, and knows none until then.
-  for (const group of Object.values(GROUPS)) {
+  for (const group of [...Object.values(GROUPS), REPLAY_GROUP, 'connect-events-to-file']) {
     await waitUntil(`there is a group ${group}`, async () => {
       await admin.admin.fetchOffsets({ groupId: group, topics: [] });
       return (await admin.commit(group, 'notification.commands.v1')) === 'allowed';
@@ -75,8 +82,7 @@ describe.each(USERS)('%s', (who) => {
 
   test.each(Object.values(GROUPS))('group %s', async (group) => {
     const isOwn = GROUP_OWNER[group] === who;
-    // A topic that each of them may read.
-    const topic = 'notification.commands.v1';
+    const topic = readableBy(who);
     const mayLook = isOwn || who === 'audit' || who === 'operator';
     expect({
       commit: await probe(who).commit(group, topic),
@@ -88,7 +94,10 @@ describe.each(USERS)('%s', (who) => {
   });
 
   test('what was replayed, and groups of others', async () => {
-    const topic = 'notification.commands.v1';
+    const topic = readableBy(who);
+    expect(await probe(who).commit('connect-events-to-file', topic)).toBe(
+      who === 'connect' ? 'allowed' : 'GROUP_AUTHORIZATION_FAILED',
+    );
     expect(await probe(who).commit(REPLAY_GROUP, topic)).toBe(
       who === 'operator' ? 'allowed' : 'GROUP_AUTHORIZATION_FAILED',
     );

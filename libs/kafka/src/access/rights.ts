@@ -3,19 +3,24 @@ import {
   deadLetterTopic,
   GROUPS,
   REPLAY_GROUP,
+  TOPICS,
   type Service,
   type TopicDeclaration,
 } from '@bongsu/contracts';
 
-/** Who logs in to Kafka in secure mode: each service, and the person who looks after dead letters. */
+/** Who logs in to Kafka in secure mode: each service, the person who looks after dead letters, and Kafka Connect. */
 export const USERS = {
   api: 'bongsu-api',
   notification: 'bongsu-notification',
   audit: 'bongsu-audit',
   operator: 'bongsu-operator',
-} as const satisfies Record<Service | 'operator', string>;
+  connect: 'bongsu-connect',
+} as const satisfies Record<Service | 'operator' | 'connect', string>;
 export type User = (typeof USERS)[keyof typeof USERS];
 export const ALL_USERS: readonly User[] = Object.values(USERS);
+
+/** Of Kafka Connect's sink (infra/connect/events-to-file.properties); named by Connect, so that no prefix is before it. */
+const CONNECT_GROUP = 'connect-events-to-file';
 
 /**
  * Who may do everything, by the brokers' own settings (infra/secure/kafka.properties): brokers, and whoever makes topics,
@@ -44,14 +49,16 @@ export interface Right {
 export function rightsOf(topics: readonly TopicDeclaration[] = ALL_TOPICS, prefix = ''): Right[] {
   const rights = new Map<string, Right>();
   const may = (user: User, operation: Operation, resource: 'topic' | 'group', name: string): void => {
-    const right = { user, resource, name: name === '*' ? name : prefix + name, operation };
+    const right = { user, resource, name: name === '*' || name === CONNECT_GROUP ? name : prefix + name, operation };
     rights.set(nameOf(right), right);
   };
   for (const topic of topics) {
-    for (const service of [topic.writtenBy, ...(topic.alsoWrittenBy ?? [])]) {
-      may(USERS[service], 'WRITE', 'topic', topic.name);
+    // What no service writes comes from outside: by the operator's hand, or by Kafka Connect.
+    const outside = topic.writtenBy === 'operator' ? (['connect'] as const) : [];
+    for (const writer of [topic.writtenBy, ...(topic.alsoWrittenBy ?? []), ...outside]) {
+      may(USERS[writer], 'WRITE', 'topic', topic.name);
       // How large a record may be; without it a record that is too large is found out by its refusal.
-      may(USERS[service], 'DESCRIBE_CONFIGS', 'topic', topic.name);
+      may(USERS[writer], 'DESCRIBE_CONFIGS', 'topic', topic.name);
     }
     may(USERS.operator, 'READ', 'topic', topic.name);
     may(USERS.operator, 'DESCRIBE_CONFIGS', 'topic', topic.name);
@@ -70,6 +77,8 @@ export function rightsOf(topics: readonly TopicDeclaration[] = ALL_TOPICS, prefi
   // `dead-letters` remembers as offsets of this group what was replayed; `doctor` and `topics` show how far the others are.
   may(USERS.operator, 'READ', 'group', REPLAY_GROUP);
   for (const group of Object.values(GROUPS)) may(USERS.operator, 'DESCRIBE', 'group', group);
+  may(USERS.connect, 'READ', 'topic', TOPICS.events.name);
+  may(USERS.connect, 'READ', 'group', CONNECT_GROUP);
   // A store that was brought back from a backup reads again what it does not have: the group forgets its offsets.
   may(USERS.audit, 'DELETE', 'group', GROUPS.audit);
   // The audit service shows how far every group of the cluster is (docs/adr/0013): it sees where, and reads nothing.
