@@ -15,8 +15,8 @@ export const keyOf = ({ contracts }: Golden, name: Requested): string =>
   contracts.notificationKey('default', recipientOf(name), name === 'most' ? 'order-42' : undefined);
 
 /**
- * Accepted notifications. A delivery service that reads them delivers `least`, `most`, `longest` and `traced`; fails
- * `refused`, whose webhook nobody answers; and ends `expired` and, once it has read the command, `cancelled` as they are called.
+ * Accepted notifications. A delivery service that reads them delivers `least`, `most`, `longest` and `traced`; rejects
+ * `refused`; and ends `expired` and, once it has read the command, `cancelled` as they are called.
  */
 export function requestEvents(golden: Golden): GoldenEvent[] {
   const request = (name: Requested, lane: string, data: object, withTrace = false): GoldenEvent => {
@@ -65,7 +65,7 @@ export function requestEvents(golden: Golden): GoldenEvent[] {
       category: 'c'.repeat(64),
     }),
     request('refused', 'normal', {
-      // The discard service, which no machine runs any more.
+      // A port on which nobody may be called (the Fetch standard's "bad ports").
       recipient: { id: recipientOf('refused'), webhook: { url: 'http://127.0.0.1:9/golden' } },
       channels: ['webhook'],
     }),
