@@ -11,7 +11,7 @@ const EXAMPLE_SIGNING_KEY = 'ZGV2ZWxvcG1lbnQtc2lnbmluZy1rZXktY2hhbmdlLWk=';
 
 const WELL =
   `API|API keys|Kafka|PostgreSQL|api health|audit health|audit service|audit trail|clock of PostgreSQL|clock of the API
-clock of the audit service|database of api|database of audit|database of notification|dead letters|deliveries|group bongsu.audit
+clock of the audit service|database of api|database of audit|database of notification|dead letters|deliveries|group bongsu.audit|ledger
 group bongsu.notification|group bongsu.status|notification health|outbox of api|outbox of notification|signing key|topics`.split(
     /[|\n]/,
   );
@@ -68,12 +68,14 @@ async function examine(env: Record<string, string> = {}): Promise<Examination> {
   return { code, ...report, ill };
 }
 
+const having = (message: RegExp): unknown => expect.arrayContaining([expect.stringMatching(message)]);
+
 /** What says that something is broken, with the exit code that it must have. */
 const illWith = (message: RegExp, code: 0 | 1): unknown =>
   expect.objectContaining({
     code,
     ok: code === 0,
-    ill: expect.arrayContaining([expect.stringMatching(message)]) as unknown,
+    ill: having(message),
   });
 
 /** What was just started is a member of its group, and has read everything, a moment later. */
@@ -84,6 +86,12 @@ async function examineUntilWell(): Promise<Examination> {
 }
 
 const topic = (name: string): string => system.prefix + name;
+
+/** The doctor's own clock is the wrong one: it is what others are compared with. */
+const shifted = (ms: number): Record<string, string> => {
+  const code = `const now = Date.now.bind(Date); Date.now = () => now() + ${ms};`;
+  return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(code)}` };
+};
 
 describe('a system that is well', () => {
   it('has nothing wrong, and everything was looked at', async () => {
@@ -228,6 +236,23 @@ describe('PostgreSQL', () => {
     expect((await examineUntilWell()).ill).toEqual([]);
   });
 
+  it('with a ledger that lacks what was accepted', async () => {
+    // So that all of it was accepted over ten minutes ago.
+    const later = shifted(11 * 60_000);
+    expect((await examine(later)).ill).not.toEqual(having(/^failed ledger/));
+    const [id] = [await system.send({ recipient: { id: 'gone' }, channels: ['log'], content: { body: 'b' } })];
+    const row = () => database.query('SELECT FROM notification.notifications WHERE id = $1', [id]);
+    await waitUntil('it is in the ledger', async () => (await row()).rowCount === 1);
+    await waitUntil('it is in the trail', async () => {
+      const { rowCount } = await database.query('SELECT FROM audit.records WHERE subject = $1', [id]);
+      return (rowCount ?? 0) > 0;
+    });
+    await database.query('DELETE FROM notification.notifications WHERE id = $1', [id]);
+    expect((await examine(later)).ill).toEqual(
+      having(new RegExp(`^failed ledger: 1 of \\d+ .* ${id} among them → .*Wind the group back`)),
+    );
+  });
+
   it('with facts that nobody sends', async () => {
     await database.query(`
       INSERT INTO notification.outbox_streams VALUES ('stuck', 1); INSERT INTO notification.outbox_relays VALUES ('stuck', 0);
@@ -240,12 +265,6 @@ describe('PostgreSQL', () => {
 });
 
 describe('a clock', () => {
-  /** The doctor's own clock is the wrong one: it is what others are compared with. */
-  const shifted = (ms: number): Record<string, string> => {
-    const code = `const now = Date.now.bind(Date); Date.now = () => now() + ${ms};`;
-    return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(code)}` };
-  };
-
   it.each([
     [20_000, 0, /^warning clock of PostgreSQL: (19|20)(\.\d)? s behind this machine's/],
     [-3_600_000, 1, /^failed clock of the API: 60(\.\d)? min ahead of this machine's .* NTP/],

@@ -1,6 +1,7 @@
 import { Client } from 'pg';
 import { examineSchemas } from './schemas.js';
 import { clockFinding } from './clocks.js';
+import { examineLedger } from './ledger-gaps.js';
 import { failed, messageOf, ok, skipped, warning, type Finding } from './finding.js';
 
 /** Of the sessions that the server takes; with more in use the next replica may not get in. */
@@ -24,7 +25,12 @@ export async function examinePostgres(url: string | undefined, now: () => number
     await client.connect();
     const ask: Ask = async <T>(sql: string, values: readonly unknown[] = []) =>
       (await client.query(sql, [...values])).rows as T[];
-    return [...(await examineServer(ask)), await examineClock(ask, now), ...(await examineSchemas(ask, now()))];
+    return [
+      ...(await examineServer(ask)),
+      await examineClock(ask, now),
+      ...(await examineSchemas(ask, now())),
+      await examineLedger(ask, now()),
+    ];
   } catch (error) {
     return [failed(what, messageOf(error), 'Start PostgreSQL, or mend DATABASE_URL')];
   } finally {
