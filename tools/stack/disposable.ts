@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { resolveJars } from './jars.ts';
 import { prepareJavaServers, prepareBroker, type JavaServer } from './disposable-servers.ts';
 import { kafkaIsReady } from './kafka.ts';
+import { prepareKraftServer } from './kraft.ts';
 import { clearAfterKill, preparePostgres } from './postgres.ts';
 import { createServiceDatabase, postgresIsReady, setSuperuserPassword, throughSocket } from './postgres-database.ts';
 import { freePorts } from './ports.ts';
@@ -24,7 +25,7 @@ export interface DisposableStack {
   readonly kafkaBrokers: string;
   /** The folder of Kafka's jars, for a Java class path `<folder>/*`. */
   readonly kafkaJars: string;
-  /** `host:port` of every ZooKeeper, comma-separated. */
+  /** `host:port` of every ZooKeeper, comma-separated; empty without. */
   readonly zooKeeper: string;
   /** The superuser's way to the database `postgres`. */
   readonly postgresUrl: string;
@@ -44,6 +45,8 @@ export interface DisposableOptions {
   readonly postgres?: boolean;
   /** TLS, users and rights everywhere (docs/secure.md), of a single broker. Rights are made by `bongsu access apply`. Default false. */
   readonly secure?: boolean;
+  /** A single broker without ZooKeeper (docs/kraft.md). Default false. */
+  readonly kraft?: boolean;
 }
 
 const PREFIX = 'bongsu-test-';
@@ -91,13 +94,16 @@ async function startSecured(stack: DisposableStack, start: (server: JavaServer) 
 
 async function prepare(
   home: string,
-  { cluster = false, postgres: withPostgres = true, secure = false }: DisposableOptions,
+  { cluster = false, postgres: withPostgres = true, secure = false, kraft = false }: DisposableOptions,
 ): Promise<DisposableStack> {
   if (cluster && secure)
     throw new Error('a cluster in secure mode is not provided for: its ZooKeepers would not log in');
+  if (kraft && (cluster || secure)) throw new Error('without ZooKeeper there is a single broker, in the clear');
   const jars = await resolveJars(() => undefined);
   const secrets = secure ? await makeSecrets(join(home, 'secrets')) : undefined;
-  const servers = await prepareJavaServers(jars, home, cluster ? 3 : 1, secrets);
+  const servers = kraft
+    ? [await prepareKraftServer(jars, home)]
+    : await prepareJavaServers(jars, home, cluster ? 3 : 1, secrets);
   const [postgresPort] = (await freePorts(1, takenBy(servers))) as [number];
   const postgres = withPostgres
     ? (
@@ -186,7 +192,8 @@ export async function startPart(
   const spec = specOf(stack, part);
   const server = stack.servers.find((each) => each.spec.name === part);
   const zooKeepers = stack.servers.filter(({ kind }) => kind === 'zookeeper').map(({ port }) => port);
-  if (server?.kind === 'kafka' && mayBeRegistered) await brokerIsUnregistered(zooKeepers, server.id);
+  if (server?.kind === 'kafka' && mayBeRegistered && zooKeepers.length > 0)
+    await brokerIsUnregistered(zooKeepers, server.id);
   if (part === 'postgres') await clearAfterKill(spec.cwd);
   const child = await startProcess(spec, { file: join(stack.home, `${part}.log`) });
   const ready = async (): Promise<boolean> => {

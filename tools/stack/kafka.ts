@@ -16,7 +16,7 @@ export interface KafkaOptions {
   readonly brokerId: number;
   /** Three brokers or more: each record is kept on three, and each broker is a rack of its own. */
   readonly clustered: boolean;
-  /** Of every ZooKeeper. */
+  /** Of every ZooKeeper; none when the broker is its own controller (KRaft). */
   readonly zooKeeperPorts: readonly number[];
   readonly ports: {
     /** Programs on this machine. */
@@ -25,6 +25,8 @@ export interface KafkaOptions {
     readonly internal: number;
     /** Programs in containers. */
     readonly docker: number;
+    /** Without ZooKeeper: the controller's. */
+    readonly controller?: number;
     /** The JMX exporter's; without it there is no agent. */
     readonly metrics?: number;
   };
@@ -45,6 +47,7 @@ export async function prepareKafka(options: KafkaOptions): Promise<ProcessSpec> 
     [
       join(INFRA, 'kafka', 'server.properties'),
       ...(clustered ? [join(INFRA, 'kafka', 'cluster.properties')] : []),
+      ...(ports.controller === undefined ? [] : [join(INFRA, 'kafka', 'kraft.properties')]),
       ...(secrets ? [join(SECURE_INFRA, 'kafka.properties')] : []),
     ].map((file) => readFile(file, 'utf8')),
   );
@@ -76,18 +79,23 @@ export async function prepareKafka(options: KafkaOptions): Promise<ProcessSpec> 
   };
 }
 
+const inTheClear = (controller: string | undefined): string =>
+  `EXTERNAL:PLAINTEXT,INTERNAL:PLAINTEXT,DOCKER:PLAINTEXT${controller === undefined ? '' : ',CONTROLLER:PLAINTEXT'}`;
+
 function ownSettings(options: KafkaOptions, data: string): string {
   const { brokerId, clustered, ports, dockerHost, zooKeeperPorts, secrets } = options;
+  const controller = ports.controller === undefined ? undefined : `127.0.0.1:${ports.controller}`;
   return Object.entries({
-    'broker.id': brokerId,
     ...(clustered ? { 'broker.rack': `rack-${brokerId}` } : {}),
-    'zookeeper.connect': zooKeeperPorts.map((port) => `127.0.0.1:${port}`).join(','),
+    ...(controller === undefined
+      ? { 'broker.id': brokerId, 'zookeeper.connect': zooKeeperPorts.map((port) => `127.0.0.1:${port}`).join(',') }
+      : { 'controller.quorum.voters': `1@${controller}` }),
     'log.dirs': data,
     ...(secrets
       ? { 'ssl.keystore.location': secrets.file('kafka.pem'), 'ssl.truststore.location': secrets.ca }
-      : { 'listener.security.protocol.map': 'EXTERNAL:PLAINTEXT,INTERNAL:PLAINTEXT,DOCKER:PLAINTEXT' }),
+      : { 'listener.security.protocol.map': inTheClear(controller) }),
     'inter.broker.listener.name': 'INTERNAL',
-    listeners: `EXTERNAL://127.0.0.1:${ports.external},INTERNAL://127.0.0.1:${ports.internal},DOCKER://${dockerHost ? '0.0.0.0' : '127.0.0.1'}:${ports.docker}`,
+    listeners: `${controller === undefined ? '' : `CONTROLLER://${controller},`}EXTERNAL://127.0.0.1:${ports.external},INTERNAL://127.0.0.1:${ports.internal},DOCKER://${dockerHost ? '0.0.0.0' : '127.0.0.1'}:${ports.docker}`,
     'advertised.listeners': `EXTERNAL://127.0.0.1:${ports.external},INTERNAL://127.0.0.1:${ports.internal},DOCKER://${dockerHost ?? '127.0.0.1'}:${ports.docker}`,
   })
     .map(([name, value]) => `${name}=${value}\n`)
