@@ -12,23 +12,24 @@ interface Stat {
 /** CPU seconds that the given processes and all their descendants have used so far, ended children included. */
 export function cpuSeconds(roots: readonly number[]): number {
   const stats = allProcesses();
-  const children = Map.groupBy(stats.values(), ({ parent }) => parent);
   let ticks = 0;
+  for (const pid of below(roots, stats)) ticks += stats.get(pid)?.withEndedChildrenTicks ?? 0;
+  return ticks / TICKS_PER_SECOND;
+}
+
+/** The given processes and all their descendants. */
+export const descendants = (roots: readonly number[]): ReadonlySet<number> => below(roots, allProcesses());
+
+function below(roots: readonly number[], stats: ReadonlyMap<number, Stat>): ReadonlySet<number> {
+  const children = Map.groupBy(stats.values(), ({ parent }) => parent);
   const seen = new Set<number>();
   const queue = [...roots];
   for (let pid = queue.pop(); pid !== undefined; pid = queue.pop()) {
     if (seen.has(pid)) continue;
     seen.add(pid);
-    ticks += stats.get(pid)?.withEndedChildrenTicks ?? 0;
     queue.push(...(children.get(pid) ?? []).map((child) => child.pid));
   }
-  return ticks / TICKS_PER_SECOND;
-}
-
-/** Resident memory of one process, bytes. */
-export function residentBytes(pid: number): number {
-  const match = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  return Number(match?.[1] ?? 0) * 1024;
+  return seen;
 }
 
 /** Field numbers as in proc(5): 4 ppid, 14 utime, 15 stime, 16 cutime, 17 cstime; counted after the command in brackets. */
@@ -43,7 +44,6 @@ function allProcesses(): Map<number, Stat> {
     stats.set(Number(name), {
       pid: Number(name),
       parent: field(4),
-
       withEndedChildrenTicks: ownTicks + field(16) + field(17),
     });
   }

@@ -11,6 +11,8 @@ import { machine } from './report/machine.ts';
 import { report } from './report/report.ts';
 import type { Run } from './report/figures.ts';
 import { runRounds } from './rounds.ts';
+import { steady } from './workloads/steady.ts';
+import { urgentBehindBulk } from './workloads/urgent.ts';
 import { accept } from './workloads/accept.ts';
 import { audit } from './workloads/audit.ts';
 import { produce } from './workloads/produce.ts';
@@ -23,6 +25,12 @@ const ARMS: Partial<Record<WorkloadName, (bench: Bench) => Promise<Workload>>> =
   consume,
   deliver,
   audit,
+};
+
+/** Workloads that compare nothing side by side: quantiles and memory. */
+const FACTS: Partial<Record<WorkloadName, (bench: Bench, rounds: number) => Promise<Record<string, number>>>> = {
+  steady,
+  urgent: urgentBehindBulk,
 };
 
 async function main(): Promise<void> {
@@ -38,14 +46,15 @@ async function main(): Promise<void> {
 
 async function bench({ rounds, only, size }: Options): Promise<Run> {
   const workloads: WorkloadResult[] = [];
+  const facts: Record<string, number> = {};
   for (const name of only) {
-    const make = ARMS[name];
-    if (!make) continue;
     console.log(`${name}:`);
+    const [make, tell] = [ARMS[name], FACTS[name]];
     // Servers of their own: what one workload leaves behind must not slow the next one down.
-    workloads.push(await withBench(size, console.log, (each) => runWorkload(each, make, rounds)));
+    if (make) workloads.push(await withBench(size, console.log, (each) => runWorkload(each, make, rounds)));
+    if (tell) Object.assign(facts, await withBench(size, console.log, (each) => tell(each, rounds)));
   }
-  return { ...machine(), rounds, size, workloads, facts: {} };
+  return { ...machine(), rounds, size, workloads, facts };
 }
 
 async function runWorkload(

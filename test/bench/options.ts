@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-export const WORKLOADS = ['accept', 'produce', 'consume', 'deliver', 'latency', 'audit', 'urgent'] as const;
+export const WORKLOADS = ['accept', 'produce', 'consume', 'deliver', 'steady', 'audit', 'urgent'] as const;
 export type WorkloadName = (typeof WORKLOADS)[number];
 
 export interface Options {

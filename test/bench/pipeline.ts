@@ -23,21 +23,23 @@ export interface PipelineOptions {
 /** The notification service, as it ships, on topics and a database of its own; its provider is a timer (arms/src/provider.ts). */
 export class Pipeline {
   readonly prefix: string;
+  readonly databaseName: string;
   readonly database: pg.Pool;
   readonly #bench: Bench;
   readonly #replicas: readonly { running: Running; program: Program }[];
 
-  private constructor(bench: Bench, prefix: string, database: pg.Pool, replicas: readonly Running[]) {
+  private constructor(bench: Bench, name: string, database: pg.Pool, replicas: readonly Running[]) {
     this.#bench = bench;
-    this.prefix = prefix;
+    this.prefix = prefixOf(name);
+    this.databaseName = databaseOf(name);
     this.database = database;
     this.#replicas = replicas.map((running) => ({ running, program: new Program('notification', running.child) }));
   }
 
   static async start(bench: Bench, { name, replicas = 1, env = {} }: PipelineOptions): Promise<Pipeline> {
     const { stack } = bench;
-    const prefix = `${name}.`;
-    const databaseName = `bongsu_${name.replaceAll('-', '_')}`;
+    const prefix = prefixOf(name);
+    const databaseName = databaseOf(name);
     const superuser = superuserOf(stack.postgresUrl);
     await createServiceDatabase(superuser, databaseName);
     applyTopics(stack, { KAFKA_TOPIC_PREFIX: prefix, ...env });
@@ -54,7 +56,7 @@ export class Pipeline {
         }),
       );
     }
-    return new Pipeline(bench, prefix, database, running);
+    return new Pipeline(bench, name, database, running);
   }
 
   get pids(): Record<string, number> {
@@ -72,24 +74,33 @@ export class Pipeline {
     }
   }
 
-  /** Lets the intake go on; resolves when `count` more were delivered. */
-  async deliver(count: number): Promise<void> {
-    const before = await this.#delivered();
+  /** Lets the intake go on; resolves when it has begun, with what resolves when `count` more were delivered. */
+  async begin(count: number): Promise<{ done: Promise<unknown> }> {
+    const before = await this.delivered();
+    const begun = this.#replicas.map(({ program }) => program.hear('begun', 60));
+    // Of several, one may get nothing this time.
+    for (const each of begun) each.catch(() => undefined);
     for (const { program } of this.#replicas) program.say({ do: 'resume' });
-    const [only] = this.#replicas;
-    if (this.#replicas.length === 1) {
-      await only!.program.ask({ do: 'until', target: before + count }, 'delivered', 300);
+    await Promise.any(begun);
+    return { done: this.#reach(before + count) };
+  }
+
+  async #reach(target: number): Promise<void> {
+    const [only, ...others] = this.#replicas;
+    if (others.length === 0) {
+      await only!.program.ask({ do: 'until', target }, 'done', 300);
       return;
     }
-    for (let waited = 0; (await this.#delivered()) < before + count; waited += 10) {
+    for (let waited = 0; (await this.delivered()) < target; waited += 10) {
       if (waited > 300_000) throw new Error('not all were delivered');
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   }
 
-  async #delivered(): Promise<number> {
+  /** How many it has delivered so far. */
+  async delivered(): Promise<number> {
     const counts = await Promise.all(
-      this.#replicas.map(({ program }) => program.ask<number>({ do: 'until', target: 0 }, 'delivered')),
+      this.#replicas.map(({ program }) => program.ask<number>({ do: 'until', target: 0 }, 'done')),
     );
     return counts.reduce((sum, each) => sum + each, 0);
   }
@@ -135,6 +146,9 @@ export class Pipeline {
     await this.database.end();
   }
 }
+
+const prefixOf = (name: string): string => `${name}.`;
+const databaseOf = (name: string): string => `bongsu_${name.replaceAll('-', '_')}`;
 
 /** How a notification service is started whose channel `log` takes as long as it is told to. */
 function withTimedProvider(): Record<string, string> {

@@ -73,6 +73,15 @@ export class Program {
     return await heard;
   }
 
+  /** Says something and resolves with what the program tells when it begins what was asked, and when it has done it. */
+  async begin<T>(message: object): Promise<{ done: Promise<T> }> {
+    const done = this.hear<T>('done', 300);
+    const begun = this.hear('begun', 60);
+    this.say(message);
+    await Promise.race([begun, done]);
+    return { done };
+  }
+
   async end(): Promise<void> {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return;
     const gone = new Promise((resolve) => this.child.once('exit', resolve));

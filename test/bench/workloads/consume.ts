@@ -72,9 +72,8 @@ async function armOf(bench: Bench, { name, title, program, env, count }: Kind, f
     await consumer.ask({ do: 'pause', count: size }, 'paused');
     const ids = await fill.ask<string[]>({ prefix, count: size, first, keys: 'uniform', bodyBytes: 66 }, 'filled');
     first += size;
-    const { result, seconds, cpu } = await measured(bench, { consumer: consumer.pid }, () =>
-      consumer.ask<{ disorder: number }>({ do: 'resume' }, 'done'),
-    );
+    const { done } = await consumer.begin<{ disorder: number }>({ do: 'resume' });
+    const { result, seconds, cpu } = await measured(bench, { consumer: consumer.pid }, () => done);
     if (result.disorder > 0) throw new GateError(`${result.disorder} records came before an earlier one of their key`);
     const { rows } = await bench.database.query<{ id: string }>(
       `SELECT id FROM ${schema}.notifications WHERE id >= $1 AND id = ANY($2)`,

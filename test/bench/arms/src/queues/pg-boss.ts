@@ -35,6 +35,7 @@ serve(
       QUEUE,
       { batchSize: 500, localConcurrency: 4, pollingIntervalSeconds: 0.5, burstWhenBatchFull: true },
       async (batch) => {
+        counting.begin();
         if (providerMs > 0) await sleep(providerMs);
         await results.addAll(batch.map(({ data }) => ({ id: data.id, recipient: data.recipient.id })));
         counting.done(batch.length);

@@ -1,17 +1,16 @@
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { buildApps } from '../../tools/build/build-apps.ts';
-import { endStack, startDisposableStack } from '../../tools/stack/disposable.ts';
-import { createServiceDatabase, superuserOf } from '../../tools/stack/postgres-database.ts';
-import { CLI, KEY, environment, metric, start, type Running } from './services.ts';
+import { GateError } from '../arm.ts';
+import { applyTopics, type Bench } from '../bench.ts';
+import { quantile } from '../quantile.ts';
+import { KEY, metric, start, type Running } from '../services.ts';
 
 /** How long urgent notifications are sent in each phase, seconds, and how many in each. */
-const SECONDS = Number(process.env['BENCH_SECONDS'] ?? 20);
+const SECONDS = 20;
 const PER_SECOND = 20;
-const BACKLOG = Number(process.env['BENCH_BACKLOG'] ?? 200_000);
+const BACKLOG = 200_000;
 /** How long the provider takes for a bulk notification, milliseconds. */
 const PROVIDER_MS = 20;
 
@@ -22,54 +21,59 @@ const calledAt = new Map<number, number>();
 let bulkCalls = 0;
 
 /** The provider of both lanes: answers urgent ones at once and bulk ones after a while. */
-const receiver = createServer((request, response) => {
-  const [, lane, n] = (request.url ?? '').split('/');
-  request.resume();
-  if (lane === 'bulk') {
-    bulkCalls++;
-    setTimeout(() => response.writeHead(204).end(), PROVIDER_MS);
-    return;
-  }
-  calledAt.set(Number(n), performance.now());
-  response.writeHead(204).end();
-});
-receiver.keepAliveTimeout = 60_000;
+function provider(): Server {
+  const receiver = createServer((request, response) => {
+    const [, lane, n] = (request.url ?? '').split('/');
+    request.resume();
+    if (lane === 'bulk') {
+      bulkCalls++;
+      setTimeout(() => response.writeHead(204).end(), PROVIDER_MS);
+      return;
+    }
+    calledAt.set(Number(n), performance.now());
+    response.writeHead(204).end();
+  });
+  receiver.keepAliveTimeout = 60_000;
+  return receiver;
+}
 
-async function main(): Promise<void> {
-  await buildApps();
+/** How late urgent notifications are behind a backlog of bulk, compared with none; each goes to a webhook of this machine. */
+export async function urgentBehindBulk(bench: Bench): Promise<Record<string, number>> {
+  const { stack, size, say } = bench;
+  const receiver = provider();
   receiver.listen(0, '127.0.0.1');
   await once(receiver, 'listening');
   const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}`;
-  const stack = await startDisposableStack();
+  applyTopics(stack, {});
+  const settings = {
+    WEBHOOK_SIGNING_SECRET: 'whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=',
+    WEBHOOK_ALLOWED_NETWORKS: '127.0.0.0/8',
+  };
+  const seconds = Math.max(5, SECONDS * size);
   const services: Running[] = [];
-  process.once('exit', () => services.forEach(({ child }) => child.kill('SIGKILL')));
   try {
-    await createServiceDatabase(superuserOf(stack.postgresUrl), 'bongsu');
-    execFileSync(process.execPath, [CLI, 'topics', 'apply', '--yes'], { env: environment(stack), stdio: 'ignore' });
-    const settings = {
-      WEBHOOK_SIGNING_SECRET: 'whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=',
-      WEBHOOK_ALLOWED_NETWORKS: '127.0.0.0/8',
-    };
     const api = await start('api', stack, settings);
     services.push(api);
     const notification = await start('notification', stack, settings);
     services.push(notification);
     await urgent(api, url, 0, 3);
-    const idle = await urgent(api, url, 1_000_000, SECONDS);
-    const backlog = await flood(api, url);
-    const loaded = await urgent(api, url, 2_000_000, SECONDS);
+    const idle = await urgent(api, url, 1_000_000, seconds);
+    const backlog = await flood(api, url, Math.max(60_000, BACKLOG * size));
+    const loaded = await urgent(api, url, 2_000_000, seconds);
     const left = backlog - bulkCalls;
-    print('idle', idle);
-    print(`behind ${backlog.toLocaleString('en')} bulk`, loaded);
-    console.log(
-      `p99 ratio ${(quantile(loaded.called, 0.99) / quantile(idle.called, 0.99)).toFixed(2)}; bulk left at the end ${left}`,
-    );
+    tell(say, 'idle', idle);
+    tell(say, `behind ${backlog.toLocaleString('en')} bulk`, loaded);
     const waiting = await metric(notification, /^notification_due_backlog (\d+)/gm);
-    console.log(`waiting in the ledger at the end: ${waiting}`);
-    if (left <= 0) throw new Error('The backlog was gone before the measurement ended: use a larger one');
+    say(`  bulk left at the end ${left}, ${waiting} of them waiting in the ledger`);
+    if (left <= 0) throw new GateError('The backlog was gone before the measurement ended: use a larger one');
+    return {
+      'urgent p99 idle, due → called, ms': quantile(idle.called, 0.99),
+      'urgent p99 behind the backlog, ms': quantile(loaded.called, 0.99),
+      'urgent backlog of bulk': backlog,
+      'urgent p99 ratio': quantile(loaded.called, 0.99) / quantile(idle.called, 0.99),
+    };
   } finally {
     for (const { child } of services) child.kill('SIGKILL');
-    await endStack(stack.home);
     receiver.closeAllConnections();
     receiver.close();
   }
@@ -91,21 +95,23 @@ async function urgent(api: Running, url: string, first: number, seconds: number)
   const last = first + count - 1;
   for (let waited = 0; !calledAt.has(last) && waited < 30_000; waited += 100) await sleep(100);
   const times = (until: Map<number, number>): number[] =>
-    Array.from({ length: count }, (_, i) => (until.get(first + i) ?? Infinity) - sentAt.get(first + i)!);
+    Array.from({ length: count }, (_, i) => (until.get(first + i) ?? Infinity) - sentAt.get(first + i)!).sort(
+      (a, b) => a - b,
+    );
   return { accepted: times(acceptedAt), called: times(calledAt) };
 }
 
-/** From sending, milliseconds: until the answer 202, and until the provider was called. */
+/** From sending, milliseconds, sorted: until the answer 202, and until the provider was called. */
 interface Times {
   readonly accepted: readonly number[];
   readonly called: readonly number[];
 }
 
 /** Puts the backlog into Kafka; gives how many were accepted. */
-async function flood(api: Running, url: string): Promise<number> {
+async function flood(api: Running, url: string, count: number): Promise<number> {
   const page = 10_000;
   let accepted = 0;
-  for (let from = 0; from < BACKLOG; from += page) {
+  for (let from = 0; from < count; from += page) {
     const lines = Array.from({ length: page }, (_, i) => JSON.stringify(body(url, 'bulk', from + i)));
     const answer = await post(api, '/v1/notifications/batch', 'application/x-ndjson', lines.join('\n'));
     accepted += (await answer.text()).split('"id"').length - 1;
@@ -127,21 +133,12 @@ const post = (api: Running, path: string, type: string, text: string): Promise<R
     body: text,
   });
 
-function quantile(times: readonly number[], share: number): number {
-  const sorted = times.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!;
-}
-
-function print(name: string, { accepted, called }: Times): void {
+function tell(say: Bench['say'], name: string, { accepted, called }: Times): void {
   for (const [what, times] of [
     ['answered', accepted],
     ['called', called],
   ] as const) {
     const [p50, p90, p99, worst] = [0.5, 0.9, 0.99, 1].map((share) => quantile(times, share).toFixed(1));
-    console.log(
-      `${name.padEnd(22)} urgent ${what.padEnd(8)}: p50 ${p50} ms, p90 ${p90} ms, p99 ${p99} ms, max ${worst} ms`,
-    );
+    say(`  ${name.padEnd(22)} urgent ${what.padEnd(8)}: p50 ${p50} ms, p90 ${p90} ms, p99 ${p99} ms, max ${worst} ms`);
   }
 }
-
-await main();
