@@ -184,7 +184,7 @@ describe('ports', () => {
         const file = listed?.files[0]?.replace('/etc/prometheus-targets', `infra/prometheus/targets/${kind}`) ?? '';
         return [name, (JSON.parse(read(file)) as { targets: string[] }[])[0]?.targets];
       });
-    expect(targetsIn('cluster').slice(3)).toEqual([
+    expect(targetsIn('cluster').slice(3, 5)).toEqual([
       ['kafka', ['kafka:1234', 'kafka-2:1234', 'kafka-3:1234']],
       ['zookeeper', ['zookeeper:1235', 'zookeeper-2:1235', 'zookeeper-3:1235']],
     ]);
@@ -194,9 +194,13 @@ describe('ports', () => {
       ['audit', ['audit:9466']],
       ['kafka', ['kafka:1234']],
       ['zookeeper', ['zookeeper:1235']],
+      ['postgres', ['postgres-exporter:9187']],
     ]);
     expect(compose.networks['prometheus']?.name).toBe('prometheus_bridge');
-    for (const { job_name: name } of jobs) expect(compose.services[name]?.networks).toContain('prometheus');
+    for (const [, targets] of targetsIn('single')) {
+      const service = targets?.[0]?.split(':')[0] ?? '';
+      expect(compose.services[service]?.networks, service).toContain('prometheus');
+    }
   });
 });
 

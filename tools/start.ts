@@ -13,6 +13,7 @@ const screen = new Screen();
 const { settings, problems } = readStackSettings(process.env, {
   verbose: process.argv.includes('--verbose'),
   brokers: brokersOf(process.argv),
+  connect: process.argv.includes('--connect'),
 });
 const supervisor = new Supervisor(settings, screen);
 let stoppingSince: number | undefined;

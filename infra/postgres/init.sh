@@ -3,7 +3,7 @@
 set -eu
 setting() { printf "SELECT set_config('bongsu.%s_password', :'password', false) \\\\g /dev/null\n" "$1"; }
 {
-  for service in api notification audit; do
+  for service in api notification audit monitor; do
     upper=$(printf '%s' "$service" | tr '[:lower:]' '[:upper:]')
     printf '%s\n' "\\set password ''" "\\getenv password BONGSU_${upper}_DB_PASSWORD"
     setting "$service"

@@ -27,6 +27,28 @@ BEGIN
 END
 $$;
 
+-- Who may look at the server's own figures, and at no row of a service's: for Prometheus' exporter (profile monitoring). Without a
+-- password of its own, in bongsu.monitor_password, nobody can log in as it: it would be a known way in. What it asks is bounded, so
+-- that looking does no harm.
+DO $$
+DECLARE
+  password text := nullif(current_setting('bongsu.monitor_password', true), '');
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'bongsu_monitor') THEN
+    CREATE ROLE bongsu_monitor;
+  END IF;
+  ALTER ROLE bongsu_monitor NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION CONNECTION LIMIT 5;
+  IF password IS NOT NULL THEN
+    EXECUTE format('ALTER ROLE bongsu_monitor LOGIN PASSWORD %L', password);
+  END IF;
+  ALTER ROLE bongsu_monitor SET default_transaction_read_only = on;
+  ALTER ROLE bongsu_monitor SET statement_timeout = '4s';
+  ALTER ROLE bongsu_monitor SET lock_timeout = '1s';
+  GRANT pg_monitor TO bongsu_monitor;
+  EXECUTE format('GRANT CONNECT ON DATABASE %I TO bongsu_monitor', current_database());
+END
+$$;
+
 -- What is recorded for the audit, its own service must not change either (docs/adr/0011): bongsu_audit may SELECT and INSERT.
 -- Two more roles, nobody's to log in with, hold what is needed besides. The service steps into them for one purpose each,
 -- explicitly: INHERIT FALSE, so that it has nothing of theirs otherwise.

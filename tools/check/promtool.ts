@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
 import { globSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { debianProgram } from './debian-program.ts';
 import type { Job, Outcome } from './jobs.ts';
 
 const run = promisify(execFile);
@@ -16,7 +16,7 @@ export function alertRules(root: string): Job {
   return {
     name: 'alert rules',
     run: async () => {
-      const promtool = await findPromtool(join(root, 'node_modules', '.cache', 'promtool'));
+      const promtool = await debianProgram('promtool', 'prometheus', join(root, 'node_modules', '.cache', 'debian'));
       if (promtool === undefined) {
         return process.env['CI']
           ? { ok: false, output: 'promtool is missing: install the package prometheus' }
@@ -44,33 +44,5 @@ async function attempt(promtool: string, args: readonly string[], cwd: string): 
   } catch (error) {
     const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
     return { ok: false, output: `promtool ${args.slice(0, 2).join(' ')}\n${stdout}${stderr}`.trim() };
-  }
-}
-
-function works(program: string): Promise<boolean> {
-  return run(program, ['--version']).then(
-    () => true,
-    () => false,
-  );
-}
-
-async function findPromtool(cache: string): Promise<string | undefined> {
-  if (await works('promtool')) return 'promtool';
-  const cached = join(cache, 'usr', 'bin', 'promtool');
-  if (await works(cached)) return cached;
-  await mkdir(join(cache, '..'), { recursive: true });
-  const aside = await mkdtemp(`${cache}-`);
-  try {
-    await run('apt-get', ['download', '-q', 'prometheus'], { cwd: aside });
-    const file = (await readdir(aside)).find((name) => name.endsWith('.deb'));
-    if (file === undefined) return undefined;
-    await run('dpkg-deb', ['-x', file, join(aside, 'content')], { cwd: aside });
-    if (!(await works(join(aside, 'content', 'usr', 'bin', 'promtool')))) return undefined;
-    await rename(join(aside, 'content'), cache);
-    return cached;
-  } catch {
-    return undefined;
-  } finally {
-    await rm(aside, { recursive: true, force: true });
   }
 }

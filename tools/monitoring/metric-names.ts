@@ -31,8 +31,20 @@ export function exposedMetrics(root: string): (name: string) => boolean {
       for (const suffix of kind === 'Histogram' ? OF_HISTOGRAM : ['']) own.add(name + suffix);
     }
   }
+  for (const name of fromPostgresExporter(join(root, 'infra', 'postgres', 'exporter.yml'))) own.add(name);
   const patterns = globSync('infra/jmx/*.yml', { cwd: root }).flatMap((file) => fromJmx(join(root, file)));
   return (name) => own.has(name) || patterns.some((pattern) => pattern.test(name));
+}
+
+/** The names that postgres_exporter makes of its queries, and the one that it always has. */
+export function fromPostgresExporter(file: string): string[] {
+  const queries = parse(readFileSync(file, 'utf8')) as Record<string, { metrics: Record<string, { usage: string }>[] }>;
+  const named = Object.entries(queries).flatMap(([space, { metrics }]) =>
+    metrics
+      .flatMap((metric) => Object.entries(metric))
+      .flatMap(([name, { usage }]) => (usage === 'LABEL' ? [] : [`${space}_${name}`])),
+  );
+  return ['pg_up', ...named];
 }
 
 /** The names that rules of the JMX exporter give, each as a pattern: `$1` is what the first group of its pattern may be. */

@@ -13,9 +13,17 @@ export interface JavaServer {
   readonly id: number;
   /** For clients. */
   readonly port: number;
+  /** Of its JMX exporter, if it has one. */
+  readonly metrics?: number;
   /** All of its ports. */
   readonly ports: readonly number[];
   readonly spec: ProcessSpec;
+}
+
+export interface JavaServerOptions {
+  readonly secrets?: StackSecrets | undefined;
+  /** With the JMX exporter's agent. */
+  readonly metrics?: boolean;
 }
 
 /** As many ZooKeepers and brokers, on free ports; one of each is no cluster. */
@@ -23,16 +31,19 @@ export async function prepareJavaServers(
   jars: Jars,
   home: string,
   count: 1 | 3,
-  secrets?: StackSecrets,
+  options: JavaServerOptions = {},
 ): Promise<JavaServer[]> {
-  const ports = await freePorts(count * 3);
+  const ports = await freePorts(count * 4);
   const members = Array.from({ length: count }, (_, index) => ({
     id: index + 1,
-    client: ports[index * 3] ?? 0,
-    peer: ports[index * 3 + 1] ?? 0,
-    election: ports[index * 3 + 2] ?? 0,
+    client: ports[index * 4] ?? 0,
+    peer: ports[index * 4 + 1] ?? 0,
+    election: ports[index * 4 + 2] ?? 0,
+    metrics: options.metrics === true ? ports[index * 4 + 3] : undefined,
   }));
-  const servers = await Promise.all(members.map((member) => prepareMember(jars, home, member, members, secrets)));
+  const servers = await Promise.all(
+    members.map((member) => prepareMember(jars, home, member, members, options.secrets)),
+  );
   for (let id = 1; id <= count; id += 1) {
     servers.push(
       await prepareBroker(
@@ -40,7 +51,7 @@ export async function prepareJavaServers(
         home,
         servers,
         servers.flatMap((server) => server.ports),
-        secrets,
+        options,
       ),
     );
   }
@@ -50,11 +61,11 @@ export async function prepareJavaServers(
 async function prepareMember(
   jars: Jars,
   home: string,
-  member: EnsembleMember & { client: number },
+  member: EnsembleMember & { client: number; metrics: number | undefined },
   members: readonly EnsembleMember[],
   secrets: StackSecrets | undefined,
 ): Promise<JavaServer> {
-  const { id, client, peer, election } = member;
+  const { id, client, peer, election, metrics } = member;
   const alone = members.length === 1;
   const name = alone ? 'zookeeper' : `zookeeper-${id}`;
   const spec = await prepareZooKeeper({
@@ -63,10 +74,12 @@ async function prepareMember(
     name,
     port: client,
     ...(alone ? {} : { ensemble: { id, members } }),
+    ...(metrics === undefined ? {} : { metricsPort: metrics }),
     secrets,
     pidFile: join(home, `${name}.pid`),
   });
-  return { kind: 'zookeeper', id, port: client, ports: [client, peer, election], spec };
+  const all = [client, peer, election, ...(metrics === undefined ? [] : [metrics])];
+  return { kind: 'zookeeper', id, port: client, ...(metrics === undefined ? {} : { metrics }), ports: all, spec };
 }
 
 /** The next broker of the stack that has these servers. */
@@ -75,13 +88,14 @@ export async function prepareBroker(
   home: string,
   servers: readonly JavaServer[],
   taken: readonly number[],
-  secrets?: StackSecrets,
+  options: JavaServerOptions = {},
 ): Promise<JavaServer> {
   const zooKeeperPorts = servers.filter(({ kind }) => kind === 'zookeeper').map(({ port }) => port);
   const id = servers.length - zooKeeperPorts.length + 1;
   const clustered = zooKeeperPorts.length > 1;
   const name = clustered ? `kafka-${id}` : 'kafka';
-  const [external, internal, docker] = (await freePorts(3, taken)) as [number, number, number];
+  const [external, internal, docker, spare] = (await freePorts(4, taken)) as [number, number, number, number];
+  const metrics = options.metrics === true ? { metrics: spare } : {};
   const spec = await prepareKafka({
     jars,
     home: join(home, name),
@@ -89,9 +103,9 @@ export async function prepareBroker(
     brokerId: id,
     clustered,
     zooKeeperPorts,
-    ports: { external, internal, docker },
-    secrets,
+    ports: { external, internal, docker, ...metrics },
+    secrets: options.secrets,
     pidFile: join(home, `${name}.pid`),
   });
-  return { kind: 'kafka', id, port: external, ports: [external, internal, docker], spec };
+  return { kind: 'kafka', id, port: external, ...metrics, ports: [external, internal, docker, spare], spec };
 }

@@ -10,8 +10,8 @@ const ROLES = join(import.meta.dirname, '..', '..', 'infra', 'postgres', 'roles.
 export const SERVICES = ['api', 'notification', 'audit'] as const;
 export type Service = (typeof SERVICES)[number];
 
-/** The password of each service's role; one that is not given is the role's name. */
-export type RolePasswords = Partial<Record<Service, string>>;
+/** The password of each service's role; one that is not given is the role's name. Without `monitor`, bongsu_monitor cannot log in. */
+export type RolePasswords = Partial<Record<Service | 'monitor', string>>;
 
 /** The role of a service in PostgreSQL. */
 export const roleOf = (service: Service): string => `bongsu_${service}`;
@@ -50,7 +50,7 @@ export async function createServiceDatabase(
     const { rowCount } = await maintenance.query('SELECT FROM pg_database WHERE datname = $1', [database]);
     if (rowCount === 0) await maintenance.query(`CREATE DATABASE ${escapeIdentifier(database)}`);
     await withClient({ ...superuser, database }, async (client) => {
-      for (const service of SERVICES) {
+      for (const service of [...SERVICES, 'monitor'] as const) {
         await client.query('SELECT set_config($1, $2, false)', [
           `bongsu.${service}_password`,
           passwords[service] ?? '',

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { mainOf } from '../build/build-apps.ts';
+import { connectIsReady, prepareConnect } from '../stack/connect.ts';
 import type { Jars } from '../stack/jars.ts';
 import { kafkaIsReady, prepareKafka } from '../stack/kafka.ts';
 import { ask } from '../stack/ports.ts';
@@ -99,6 +100,28 @@ export function mailCatcherPart({ home, ports }: StackSettings): PartDefinition 
       (await answersOk(ports.MAIL_PORT, '/readyz')) &&
       (await ask(ports.SMTP_PORT, '', (greeting) => greeting.length > 0)).toString().startsWith('220'),
   };
+}
+
+/**
+ * @param port where it is asked for its state
+ * @param classpath from `resolveConnectJars`
+ */
+export async function connectPart(settings: StackSettings, port: number, classpath: string): Promise<PartDefinition> {
+  const { home, connectFiles } = settings;
+  const topicPrefix = process.env['KAFKA_TOPIC_PREFIX']?.trim();
+  const tenant = process.env['CONNECT_TENANT']?.trim();
+  const spec = await prepareConnect({
+    classpath,
+    home: join(home, 'connect'),
+    brokers: bootstrapOf(settings),
+    port,
+    requestsFile: connectFiles.requests,
+    eventsFile: connectFiles.events,
+    ...(tenant ? { tenant } : {}),
+    ...(topicPrefix ? { topicPrefix } : {}),
+    pidFile: pidFileOf(home, 'connect'),
+  });
+  return { spec, format: 'java', isReady: () => connectIsReady(port) };
 }
 
 export function servicePart(service: Service, settings: StackSettings, secrets: Secrets): PartDefinition {

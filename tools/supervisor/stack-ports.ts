@@ -54,6 +54,8 @@ export interface StackPorts {
   readonly ports: Readonly<Record<PortVariable, number>>;
   readonly brokers: readonly BrokerPorts[];
   readonly zooKeepers: readonly ZooKeeperPorts[];
+  /** Kafka Connect's, with `--connect`. */
+  readonly connect: number | undefined;
   /** All of them. */
   readonly uses: readonly PortUse[];
 }
@@ -66,12 +68,13 @@ const variableOf = (server: string, id: number, kind: string): string =>
 
 /**
  * Reads the ports of a stack with so many brokers; more than one is a cluster with three ZooKeepers. What is wrong is added
- * to `problems`.
+ * to `problems`. With `withConnect` there is Kafka Connect, too.
  */
 export function readPorts(
   get: (name: string) => string | undefined,
   brokerCount: number,
   problems: string[],
+  withConnect = false,
 ): StackPorts {
   const taken = new Map<number, string>();
   const uses: PortUse[] = [];
@@ -94,6 +97,7 @@ export function readPorts(
     ports,
     brokers: ids(brokerCount).map((id) => brokerPorts(id, ports, read)),
     zooKeepers: ids(clustered ? ZOOKEEPERS : 1).map((id) => zooKeeperPorts(id, ports, clustered, read)),
+    connect: withConnect ? read('CONNECT_PORT', 8083, 'Kafka Connect') : undefined,
     uses,
   };
 }

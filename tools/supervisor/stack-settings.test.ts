@@ -32,6 +32,18 @@ describe('the local stack', () => {
     expect(readStackSettings({ [variable]: '12345' }).settings.ports[variable]).toBe(12_345);
   });
 
+  it('has Kafka Connect when it is asked for, with files below its home or where the environment says', () => {
+    const { connect, connectFiles, uses } = readStackSettings({ BONGSU_HOME: '/here' }, { connect: true }).settings;
+    expect({ connect, connectFiles }).toEqual({
+      connect: 8083,
+      connectFiles: { requests: '/here/connect/requests.ndjson', events: '/here/connect/events.ndjson' },
+    });
+    expect(uses.at(-1)).toMatchObject({ variable: 'CONNECT_PORT', port: 8083 });
+    const moved = readStackSettings({ CONNECT_PORT: '1', CONNECT_EVENTS_FILE: '/there' }, { connect: true }).settings;
+    expect([moved.connect, moved.connectFiles.events]).toEqual([1, '/there']);
+    expect(readStackSettings({}).settings.uses.map(({ variable }) => variable)).not.toContain('CONNECT_PORT');
+  });
+
   it('takes an empty variable for one that is not set', () => {
     const { settings, problems } = readStackSettings({ API_PORT: '', BOOTSTRAP_API_KEY: ' ', LOG_LEVEL: '' });
     expect(problems).toEqual([]);

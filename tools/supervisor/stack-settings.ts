@@ -14,6 +14,8 @@ export interface StackSettings extends StackPorts {
   readonly rolePasswords: RolePasswords;
   /** The name by which containers reach this machine; without it the docker listener is for this machine only. */
   readonly dockerHost: string | undefined;
+  /** Where Kafka Connect takes requests to send from and puts events, when there is one: files. */
+  readonly connectFiles: { readonly requests: string; readonly events: string };
   /** Given by the environment; otherwise made once and kept. */
   readonly apiKey: string | undefined;
   readonly webhookSecret: string | undefined;
@@ -31,14 +33,14 @@ export interface StackSettings extends StackPorts {
  */
 export function readStackSettings(
   environment: NodeJS.ProcessEnv,
-  { verbose = false, brokers = 1 }: { verbose?: boolean; brokers?: number } = {},
+  { verbose = false, brokers = 1, connect = false }: { verbose?: boolean; brokers?: number; connect?: boolean } = {},
 ): { settings: StackSettings; problems: string[] } {
   const problems: string[] = [];
   const get = (name: string): string | undefined => environment[name]?.trim() || undefined;
   if (brokers !== 1 && !(Number.isInteger(brokers) && brokers >= BROKERS.least && brokers <= BROKERS.most)) {
     problems.push(`--cluster takes ${BROKERS.least} to ${BROKERS.most} brokers`);
   }
-  const stackPorts = readPorts(get, Math.min(brokers, BROKERS.most), problems);
+  const stackPorts = readPorts(get, Math.min(brokers, BROKERS.most), problems, connect);
   const keysHome = resolve(get('BONGSU_HOME') ?? '.bongsu');
   const apiKey = get('BOOTSTRAP_API_KEY');
   if (apiKey !== undefined && !/^[A-Za-z0-9_-]{32,256}$/.test(apiKey)) {
@@ -50,14 +52,19 @@ export function readStackSettings(
       ([, password]) => password !== undefined,
     ),
   );
+  // Offsets of one Kafka mean nothing in another, and PostgreSQL holds them: the two kinds of stack share no data.
+  const home = brokers === 1 ? keysHome : join(keysHome, CLUSTER_FOLDER);
   const settings: StackSettings = {
     ...stackPorts,
-    // Offsets of one Kafka mean nothing in another, and PostgreSQL holds them: the two kinds of stack share no data.
-    home: brokers === 1 ? keysHome : join(keysHome, CLUSTER_FOLDER),
+    home,
     keysHome,
     postgresPassword: get('POSTGRES_PASSWORD') ?? 'bongsu',
     rolePasswords,
     dockerHost: get('KAFKA_DOCKER_HOST'),
+    connectFiles: {
+      requests: resolve(get('CONNECT_REQUESTS_FILE') ?? join(home, 'connect', 'requests.ndjson')),
+      events: resolve(get('CONNECT_EVENTS_FILE') ?? join(home, 'connect', 'events.ndjson')),
+    },
     apiKey,
     webhookSecret,
     auditSaltKey: get('AUDIT_SALT_KEY'),

@@ -15,7 +15,7 @@ const numbered = (name: string, servers: readonly unknown[], index: number): str
 
 /** What somebody who has just started the stack wants to know: where everything is, and a first notification to send. */
 export function summary(settings: StackSettings, { apiKey }: Secrets, seconds: number): string {
-  const { home, ports, brokers, zooKeepers } = settings;
+  const { home, ports, brokers, zooKeepers, connect, connectFiles } = settings;
   const rows: [string, string][] = [
     ['API', at(ports.API_PORT)],
     ['  to try it', at(ports.API_PORT, '/docs')],
@@ -38,6 +38,12 @@ export function summary(settings: StackSettings, { apiKey }: Secrets, seconds: n
         ),
       ].join(`\n${' '.repeat(15)}`),
     ],
+    ...(connect === undefined
+      ? []
+      : ([['Connect', `${shortest(connectFiles.requests)} in, ${shortest(connectFiles.events)} out`]] as [
+          string,
+          string,
+        ][])),
     ['Logs and data', shortest(home)],
     ['API key', apiKey],
   ];

@@ -2,12 +2,12 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { resolveJars } from '../stack/jars.ts';
+import { resolveConnectJars, resolveJars } from '../stack/jars.ts';
 import { createServiceDatabase, SERVICES, setSuperuserPassword, throughSocket } from '../stack/postgres-database.ts';
 import { AlreadyRunning, endOrphans, lockHome, logFileOf, prepareHome, type HomeLock } from './home.ts';
 import { LogFile } from './log-file.ts';
 import { Part, type PartDefinition } from './part.ts';
-import { bootstrapOf, javaParts, mailCatcherPart, postgresPart, servicePart } from './parts.ts';
+import { bootstrapOf, connectPart, javaParts, mailCatcherPart, postgresPart, servicePart } from './parts.ts';
 import { missingPrograms, takenPorts } from './preflight.ts';
 import type { Screen } from './screen.ts';
 import { loadSecrets, type Secrets } from './secrets.ts';
@@ -63,11 +63,12 @@ export class Supervisor {
     const secrets = await loadSecrets(this.settings);
     await Promise.all([this.build(), this.startServers()]);
     await this.applyTopics();
-    await Promise.all(
-      SERVICES.map((service) =>
+    await Promise.all([
+      ...SERVICES.map((service) =>
         this.startPart(servicePart(service, this.settings, secrets), this.settings.showServices),
       ),
-    );
+      this.startConnect(),
+    ]);
     return secrets;
   }
 
@@ -75,7 +76,7 @@ export class Supervisor {
   async stop(): Promise<void> {
     this.stopping.abort();
     this.lock?.announceStop();
-    const services = SERVICES as readonly string[];
+    const services: readonly string[] = [...SERVICES, 'connect'];
     const zooKeepers = [...this.parts.keys()].filter((name) => name.startsWith('zookeeper'));
     const servers = [...this.parts.keys()].filter((name) => !services.includes(name) && !zooKeepers.includes(name));
     await this.stopParts(services, GRACE.services);
@@ -123,6 +124,13 @@ export class Supervisor {
       await setSuperuserPassword(superuser, postgresPassword);
       await createServiceDatabase(superuser, 'bongsu', rolePasswords);
     });
+  }
+
+  private async startConnect(): Promise<void> {
+    const { connect } = this.settings;
+    if (connect === undefined) return;
+    const classpath = await resolveConnectJars((line) => this.screen.say(line));
+    await this.startPart(await connectPart(this.settings, connect, classpath));
   }
 
   private async startPart(definition: PartDefinition, everything = this.settings.verbose): Promise<void> {
