@@ -39,12 +39,11 @@ async function main(): Promise<void> {
   await buildApps();
   await buildPrograms();
   const run = await bench(options);
-  const text = report(run);
-  console.log(`\n${text}`);
-  if (options.out !== '') await write(options.out, run, text);
+  console.log(`\n${report(run)}`);
 }
 
-async function bench({ rounds, only, size }: Options): Promise<Run> {
+async function bench({ rounds, only, size, out }: Options): Promise<Run> {
+  const began = machine();
   const workloads: WorkloadResult[] = [];
   const facts: Record<string, number> = {};
   for (const name of only) {
@@ -53,8 +52,10 @@ async function bench({ rounds, only, size }: Options): Promise<Run> {
     // Servers of their own: what one workload leaves behind must not slow the next one down.
     if (make) workloads.push(await withBench(size, console.log, (each) => runWorkload(each, make, rounds)));
     if (tell) Object.assign(facts, await withBench(size, console.log, (each) => tell(each, rounds)));
+    // What is done is kept when a later workload fails a gate.
+    if (out !== '') await write(out, { ...began, rounds, size, workloads, facts });
   }
-  return { ...machine(), rounds, size, workloads, facts };
+  return { ...began, rounds, size, workloads, facts };
 }
 
 async function runWorkload(
@@ -71,9 +72,9 @@ async function runWorkload(
   }
 }
 
-async function write(folder: string, run: Run, text: string): Promise<void> {
+async function write(folder: string, run: Run): Promise<void> {
   await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, 'results.md'), text);
+  await writeFile(join(folder, 'results.md'), report(run));
   await writeFile(join(folder, 'results.json'), `${JSON.stringify(run, undefined, 1)}\n`);
   for (const workload of run.workloads) await writeFile(join(folder, `${workload.name}.svg`), chart(workload));
 }

@@ -18,7 +18,7 @@ export const USAGE = `npm run bench -- [--rounds 5] [--only ${WORKLOADS.join(','
   --only     the workloads to run, comma-separated
   --quick    rounds of a fifth of the size, two of each unless --rounds says otherwise: to see that it works
   --growth   instead: what is delivered as the ledger, the partitions and the replicas grow
-  --out      where report.md, results.json and the charts are written (default: docs/benchmark for a full run, else nowhere)`;
+  --out      where results.md, results.json and the charts are written (nowhere when left out)`;
 
 /** @throws Error for what is not understood */
 export function readOptions(args: readonly string[]): Options | 'help' {

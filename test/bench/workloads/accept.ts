@@ -10,7 +10,7 @@ import { quantile } from '../quantile.ts';
 import { KEY, start } from '../services.ts';
 import type { IdReader } from '../topics.ts';
 
-const SECONDS = 4;
+const SECONDS = 3;
 export const CONNECTIONS = 64;
 const STOCK_TOPIC = 'stock.requests';
 const REQUESTS = 'notification.requests.normal.v1';

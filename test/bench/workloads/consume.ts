@@ -14,7 +14,7 @@ interface Kind {
 }
 
 const KINDS: readonly Kind[] = [
-  { name: 'bongsu', title: 'Bongsu: @OnBatch, one unnest insert per batch', program: 'intake', env: {}, count: 80_000 },
+  { name: 'bongsu', title: 'Bongsu: @OnBatch, one unnest insert per batch', program: 'intake', env: {}, count: 60_000 },
   {
     name: 'nest-save',
     title: 'Stock Nest: @EventPattern, repository.save',
@@ -27,7 +27,7 @@ const KINDS: readonly Kind[] = [
     title: 'The same with repository.insert',
     program: 'nest/consumer',
     env: { MODE: 'insert', CONCURRENCY: '1' },
-    count: 5_000,
+    count: 3_000,
   },
   {
     name: 'nest-insert-8',

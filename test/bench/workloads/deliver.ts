@@ -16,9 +16,9 @@ export async function deliver(bench: Bench): Promise<Workload> {
   const ours = await Pipeline.start(bench, { name: 'deliver' });
   const wide = await Pipeline.start(bench, { name: 'deliver-wide', env: { DISPATCH_CONCURRENCY: '1000' } });
   const arms: Arm[] = [
-    ourArm(bench, fill, ours, { ms: 0, count: 50_000 }),
-    ourArm(bench, fill, ours, { ms: 20, count: 50_000 }),
-    ourArm(bench, fill, wide, { ms: 100, count: 40_000 }, ', 1,000 in flight'),
+    ourArm(bench, fill, ours, { ms: 0, count: 30_000 }),
+    ourArm(bench, fill, ours, { ms: 20, count: 30_000 }),
+    ourArm(bench, fill, wide, { ms: 100, count: 30_000 }, ', 1,000 in flight'),
     await stockArm(bench, fill, '1', { ms: 20, count: 120 }),
     await stockArm(bench, fill, '8', { ms: 20, count: 800 }),
     await stockArm(bench, fill, '8', { ms: 0, count: 1_200 }),
@@ -98,7 +98,7 @@ async function stockArm(bench: Bench, fill: Program, concurrency: string, { ms, 
   return { name, title: `Stock Nest, ${at}, provider ${ms} ms`, round, end: () => consumer.end() };
 }
 
-const QUEUE_ROUND = 20_000;
+const QUEUE_ROUND = 15_000;
 
 async function queueArms(bench: Bench): Promise<Arm[]> {
   const redis = redisIsThere() ? await startRedis() : undefined;

@@ -107,7 +107,8 @@ const app = await NestFactory.createMicroservice<MicroserviceOptions>(AppModule,
   transport: Transport.KAFKA,
   options: {
     client,
-    consumer: { groupId: `stock-${TOPIC}`, allowAutoTopicCreation: false },
+    // A consumer that was held back looks again when this is over.
+    consumer: { groupId: `stock-${TOPIC}`, allowAutoTopicCreation: false, maxWaitTimeInMs: 500 },
     producer,
     subscribe: { fromBeginning: true },
     run: { partitionsConsumedConcurrently: CONCURRENCY },
