@@ -51,7 +51,7 @@ async function start(name: ServiceName): Promise<void> {
     BOOTSTRAP_API_KEY: API_KEY,
     LOG_LEVEL: 'warn',
   };
-  services.set(name, await ServiceProcess.start({ name, env }));
+  services.set(name, await ServiceProcess.start({ name, env, readyWithinMs: 90_000 }));
 }
 
 const url = (service: ServiceName): string => services.get(service)?.url ?? '';
@@ -87,7 +87,7 @@ describe('Kafka without ZooKeeper', () => {
       })
       .toBeGreaterThanOrEqual(2);
     expect((await get('audit', '/v1/audit/verify')).body).toMatchObject({ ok: true });
-  });
+  }, 150_000);
 
   it('is used again after it was killed, with everything that was acknowledged', async () => {
     const before = await send();
