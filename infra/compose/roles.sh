@@ -2,7 +2,8 @@
 # Run by the one-shot service `roles`, by Postgres' socket: the superuser's password, then each service's role and schema.
 set -eu
 # A password may be in a file instead, which <NAME>_FILE names.
-for name in POSTGRES_PASSWORD BONGSU_API_DB_PASSWORD BONGSU_NOTIFICATION_DB_PASSWORD BONGSU_AUDIT_DB_PASSWORD; do
+for name in POSTGRES_PASSWORD BONGSU_API_DB_PASSWORD BONGSU_NOTIFICATION_DB_PASSWORD BONGSU_AUDIT_DB_PASSWORD \
+  BONGSU_MONITOR_DB_PASSWORD; do
   eval "file=\${${name}_FILE:-}"
   [ -z "$file" ] || export "$name=$(cat "$file")"
 done
