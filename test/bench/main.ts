@@ -1,18 +1,17 @@
 /** `npm run bench`: how fast, at what cost, and beside what one would use instead (docs/benchmark.md). */
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { buildApps } from '../../tools/build/build-apps.ts';
 import type { Workload, WorkloadResult } from './arm.ts';
 import { withBench, type Bench } from './bench.ts';
 import { readOptions, USAGE, type Options, type WorkloadName } from './options.ts';
 import { buildPrograms } from './programs.ts';
-import { chart } from './report/chart.ts';
 import { machine } from './report/machine.ts';
+import { publish, write } from './report/publish.ts';
 import { report } from './report/report.ts';
 import type { Run } from './report/figures.ts';
 import { runRounds } from './rounds.ts';
 import { steady } from './workloads/steady.ts';
 import { urgentBehindBulk } from './workloads/urgent.ts';
+import { GROWTH } from './workloads/growth.ts';
 import { accept } from './workloads/accept.ts';
 import { audit } from './workloads/audit.ts';
 import { produce } from './workloads/produce.ts';
@@ -38,8 +37,9 @@ async function main(): Promise<void> {
   if (options === 'help') return console.log(USAGE);
   await buildApps();
   await buildPrograms();
-  const run = await bench(options);
-  console.log(`\n${report(run)}`);
+  const run = options.growth ? await growth(options) : await bench(options);
+  console.log(`\n${report(run, '')}`);
+  if (options.docs) await publish(run, options.growth ? 'growth' : 'results');
 }
 
 async function bench({ rounds, only, size, out }: Options): Promise<Run> {
@@ -58,6 +58,17 @@ async function bench({ rounds, only, size, out }: Options): Promise<Run> {
   return { ...began, rounds, size, workloads, facts };
 }
 
+/** Not what others do, but what it costs as the work grows. */
+async function growth({ rounds, size, out }: Options): Promise<Run> {
+  const began = machine();
+  const workloads: WorkloadResult[] = [];
+  for (const make of GROWTH) {
+    workloads.push(await withBench(size, console.log, (each) => runWorkload(each, make, rounds)));
+    if (out !== '') await write(out, { ...began, rounds, size, workloads, facts: {} });
+  }
+  return { ...began, rounds, size, workloads, facts: {} };
+}
+
 async function runWorkload(
   bench: Bench,
   make: (bench: Bench) => Promise<Workload>,
@@ -70,13 +81,6 @@ async function runWorkload(
     for (const arm of workload.arms) await arm.end?.();
     await workload.end?.();
   }
-}
-
-async function write(folder: string, run: Run): Promise<void> {
-  await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, 'results.md'), report(run));
-  await writeFile(join(folder, 'results.json'), `${JSON.stringify(run, undefined, 1)}\n`);
-  for (const workload of run.workloads) await writeFile(join(folder, `${workload.name}.svg`), chart(workload));
 }
 
 await main();

@@ -11,6 +11,8 @@ export interface Options {
   readonly growth: boolean;
   /** Where charts and results are written. */
   readonly out: string;
+  /** Whether docs/benchmark.md is to tell of this run. */
+  readonly docs: boolean;
 }
 
 export const USAGE = `npm run bench -- [--rounds 5] [--only ${WORKLOADS.join(',')}] [--quick] [--growth] [--out FOLDER]
@@ -18,7 +20,8 @@ export const USAGE = `npm run bench -- [--rounds 5] [--only ${WORKLOADS.join(','
   --only     the workloads to run, comma-separated
   --quick    rounds of a fifth of the size, two of each unless --rounds says otherwise: to see that it works
   --growth   instead: what is delivered as the ledger, the partitions and the replicas grow
-  --out      where results.md, results.json and the charts are written (nowhere when left out)`;
+  --out      where results.md, results.json and the charts are written (nowhere when left out)
+  --docs     puts the results into docs/benchmark.md`;
 
 /** @throws Error for what is not understood */
 export function readOptions(args: readonly string[]): Options | 'help' {
@@ -30,6 +33,7 @@ export function readOptions(args: readonly string[]): Options | 'help' {
       quick: { type: 'boolean', default: false },
       growth: { type: 'boolean', default: false },
       out: { type: 'string', default: '' },
+      docs: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
@@ -39,5 +43,12 @@ export function readOptions(args: readonly string[]): Options | 'help' {
   const only = values.only?.split(',').map((each) => each.trim()) ?? [...WORKLOADS];
   const unknown = only.find((each) => !WORKLOADS.includes(each as WorkloadName));
   if (unknown !== undefined) throw new Error(`--only: there is no ${unknown}, but ${WORKLOADS.join(', ')}`);
-  return { rounds, only: only as WorkloadName[], size: values.quick ? 0.2 : 1, growth: values.growth, out: values.out };
+  return {
+    rounds,
+    only: only as WorkloadName[],
+    size: values.quick ? 0.2 : 1,
+    growth: values.growth,
+    out: values.out,
+    docs: values.docs,
+  };
 }

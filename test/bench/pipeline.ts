@@ -17,6 +17,8 @@ export interface PipelineOptions {
   /** Of its topics and its group, and the name of its database. */
   readonly name: string;
   readonly replicas?: number;
+  /** Called when the ledger is there and empty, with a way to it as the service's own role. */
+  readonly prepare?: (ledger: pg.ClientConfig) => Promise<void>;
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -36,7 +38,7 @@ export class Pipeline {
     this.#replicas = replicas.map((running) => ({ running, program: new Program('notification', running.child) }));
   }
 
-  static async start(bench: Bench, { name, replicas = 1, env = {} }: PipelineOptions): Promise<Pipeline> {
+  static async start(bench: Bench, { name, replicas = 1, prepare, env = {} }: PipelineOptions): Promise<Pipeline> {
     const { stack } = bench;
     const prefix = prefixOf(name);
     const databaseName = databaseOf(name);
@@ -56,6 +58,8 @@ export class Pipeline {
         }),
       );
     }
+    const connectionString = serviceUrl('notification', stack.ports.postgres, databaseName);
+    await prepare?.({ connectionString, options: '-c search_path=notification' });
     return new Pipeline(bench, name, database, running);
   }
 
@@ -82,10 +86,11 @@ export class Pipeline {
     for (const each of begun) each.catch(() => undefined);
     for (const { program } of this.#replicas) program.say({ do: 'resume' });
     await Promise.any(begun);
-    return { done: this.#reach(before + count) };
+    return { done: this.reach(before + count) };
   }
 
-  async #reach(target: number): Promise<void> {
+  /** Resolves when that many were delivered in all. */
+  async reach(target: number): Promise<void> {
     const [only, ...others] = this.#replicas;
     if (others.length === 0) {
       await only!.program.ask({ do: 'until', target }, 'done', 300);

@@ -58,6 +58,8 @@ export interface Goal {
   readonly atLeast: number;
   readonly stretch: number;
   readonly most?: boolean;
+  /** One of `--growth`. */
+  readonly growth?: boolean;
   readonly unit: '×' | 'µs' | 'ms' | 'MB';
   readonly of: Read;
 }

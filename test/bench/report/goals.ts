@@ -173,4 +173,20 @@ export const GOALS: readonly Goal[] = [
     unit: 'ms',
     of: fact('end-to-end p99'),
   },
+  {
+    measure: 'delivered/s on a ledger of 10 million that ended vs an empty one',
+    atLeast: 0.9,
+    stretch: 1,
+    growth: true,
+    unit: '×',
+    of: ratio('growth-ledger', 'bongsu-10m', 'bongsu-empty'),
+  },
+  {
+    measure: 'delivered/s with 8 partitions vs one',
+    atLeast: 0.9,
+    stretch: 1,
+    growth: true,
+    unit: '×',
+    of: ratio('growth-partitions', 'bongsu-8', 'bongsu-1'),
+  },
 ];

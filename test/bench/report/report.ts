@@ -6,8 +6,11 @@ const whole = (value: number): string => Math.round(value).toLocaleString('en');
 const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
   [head, head.map((_, i) => (i === 0 ? '---' : '--:')), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
 
-/** The results as Markdown: where and when, the ratios, and a table per workload. */
-export function report(run: Run): string {
+/**
+ * The results as Markdown: where and when, the ratios, and a table per workload.
+ * @param charts the folder of the charts, seen from the page
+ */
+export function report(run: Run, charts: string): string {
   const parts = [
     `Commit \`${run.commit}\`, ${run.date}; ${run.cpu}, ${run.cores} cores, ${run.memoryGiB} GiB; ${run.versions}. ` +
       `${run.rounds} rounds, arms interleaved; medians, and from the slowest to the fastest round.` +
@@ -17,7 +20,7 @@ export function report(run: Run): string {
     ...run.workloads.flatMap((workload) => [
       `### ${workload.title}`,
       workload.how,
-      `![${workload.title}](${workload.name}.svg)`,
+      `![${workload.title}](${charts}${workload.name}.svg)`,
       figures(workload),
     ]),
   ];
@@ -26,7 +29,10 @@ export function report(run: Run): string {
 }
 
 function ratios(run: Run): string {
-  const rows = GOALS.map((goal) => judge(run, goal));
+  const measured = new Set(run.workloads.map(({ name }) => name));
+  const rows = GOALS.filter(
+    ({ growth }) => (growth ?? false) === [...measured].some((name) => name.startsWith('growth')),
+  ).map((goal) => judge(run, goal));
   return table(
     ['measure', 'reached', 'at least', 'stretch', ''],
     rows.map(({ measure, reached, atLeast, stretch, verdict }) => [measure, reached, atLeast, stretch, verdict]),

@@ -1,4 +1,5 @@
 /** Puts accepted notifications into Kafka as the api does, for any installation: what is measured is what comes after. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   NOTIFICATION_REQUESTED,
   TOPICS,
@@ -21,19 +22,36 @@ interface Fill {
   /** How often each recipient comes: all alike, by Zipf's law with exponent 1, or one alone. */
   readonly keys: 'uniform' | 'zipf' | 'one';
   readonly bodyBytes: number;
+  /** Each when it is due, at this rate; left out: all at once. */
+  readonly perSecond?: number;
 }
 
 const RECIPIENTS = 10_000;
 const producers = new Map<string, KafkaProducer>();
 const logger = createLogger('bench-fill', 'error');
 
-async function fill({ prefix, count, first, keys, bodyBytes }: Fill): Promise<string[]> {
+async function fill({ prefix, count, first, keys, bodyBytes, perSecond }: Fill): Promise<object> {
   const recipient = { uniform: (n: number) => n % RECIPIENTS, zipf, one: () => 0 }[keys];
   const body = 'The beacon is lit on the southern ridge, and the next one answers. '.repeat(40).slice(0, bodyBytes);
   const records = Array.from({ length: count }, (_, i) => record(first + i, `user-${recipient(first + i)}`, body));
   const producer = await producerOf(prefix);
+  const filled = records.map(({ headers }) => headers['ce_id']!);
+  if (perSecond !== undefined) return { filled, due: await pace(producer, records, perSecond) };
   for (let from = 0; from < count; from += 5_000) await producer.sendAll(records.slice(from, from + 5_000));
-  return records.map(({ headers }) => headers['ce_id']!);
+  return { filled };
+}
+
+/** Gives when each was due, milliseconds since 1970. */
+async function pace(producer: KafkaProducer, records: readonly OutgoingRecord[], perSecond: number): Promise<number[]> {
+  const began = performance.timeOrigin + performance.now();
+  const due = records.map((_, i) => began + (i * 1000) / perSecond);
+  const sent: Promise<unknown>[] = [];
+  for (let i = 0; i < records.length; await sleep(1)) {
+    const now = performance.timeOrigin + performance.now();
+    for (; i < records.length && due[i]! <= now; i++) sent.push(producer.send(records[i]!));
+  }
+  await Promise.all(sent);
+  return due;
 }
 
 function record(n: number, recipientId: string, body: string): OutgoingRecord {
@@ -77,6 +95,6 @@ async function producerOf(prefix: string): Promise<KafkaProducer> {
 }
 
 process.on('message', (message: Fill) => {
-  void fill(message).then((ids) => process.send!({ filled: ids }));
+  void fill(message).then((told) => process.send!(told));
 });
 process.send!({ ready: true });
