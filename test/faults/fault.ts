@@ -13,11 +13,11 @@ export interface Scene {
   readonly kafka: KafkaProxy;
   readonly postgres: TcpProxy;
   /** From the seed: a number of at least `from` and less than `to`. */
-  random(from: number, to: number): number;
+  readonly random: (from: number, to: number) => number;
   /** Tells what is done, for whoever watches. */
-  say(what: string): void;
+  readonly say: (what: string) => void;
   /** Calls that may be repeated because of this, at most: those whose outcome was not recorded when a process died. */
-  mayRepeat(calls: number): void;
+  readonly mayRepeat: (calls: number) => void;
 }
 
 /** One fault of the suite: how the system is set up for it, and what is done to it. */

@@ -11,7 +11,7 @@ import type { Logger } from '@bongsu/observability';
 import { OutboxRelay } from '@bongsu/persistence';
 import type { ProviderRegistry } from './channels/provider.js';
 import type { DataSource } from './database/data-source.js';
-import { Admission } from './dispatch/admission.js';
+import { Admission, roomInMemory } from './dispatch/admission.js';
 import { Backlog } from './dispatch/backlog.js';
 import { Circuits } from './dispatch/circuits.js';
 import { Claimer } from './dispatch/claimer.js';
@@ -129,6 +129,7 @@ export class Engine {
 
   /** Takes in one Kafka batch of a shard; resolves when it is in the ledger. */
   async takeIn(shard: number, batch: readonly AcceptedRequest[]): Promise<void> {
+    await roomInMemory(this.#dispatcher, this.#backlog, shard, batch);
     const began = performance.now();
     let ahead = false;
     await this.shards.beside(shard, async () => {

@@ -1,6 +1,33 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { toDelivery, type AcceptedRequest } from '../ledger/accepted.js';
 import type { LeasedDelivery } from '../ledger/delivery.js';
 import type { Backlog } from './backlog.js';
 import type { Dispatcher } from './dispatcher.js';
+
+/**
+ * How long a batch waits for room in memory before it waits in the ledger, milliseconds. What providers take fast finds room
+ * by then, and is written once; behind slow ones Kafka is read on, so that others are found behind them.
+ */
+const PATIENCE_MS = 250;
+
+/**
+ * Resolves when there is room for a batch, or after a while: at once when it has to wait in the ledger anyway, or when bulk gives
+ * way. Its first delivery stands for all: a flood is one flow, and where there is none there is room.
+ */
+export async function roomInMemory(
+  dispatcher: Dispatcher,
+  backlog: Backlog,
+  shard: number,
+  batch: readonly AcceptedRequest[],
+): Promise<void> {
+  const [first] = batch;
+  const channel = first?.request.channels[0];
+  if (!channel || dispatcher.isYielding) return;
+  const flow = dispatcher.flowOf(toDelivery(shard, first, channel));
+  for (const until = performance.now() + PATIENCE_MS; performance.now() < until; await sleep(5)) {
+    if (backlog.isBehind(shard, flow) || dispatcher.shares.canHold(flow, first.request.priority, batch.length)) return;
+  }
+}
 
 /** Which deliveries of one batch go straight to memory, and which wait in the ledger behind others of their flow. */
 export class Admission {

@@ -34,6 +34,11 @@ export class MemoryShares {
     return Math.max(0, Math.min(free, Math.floor(ALPHA[priority] * free) - this.heldBy(flow)));
   }
 
+  /** Whether the flow may hold so many more, or as many as can be asked of the memory: a tenth. */
+  canHold(flow: string, priority: Priority, count: number): boolean {
+    return this.roomOf(flow, priority) >= Math.min(count, this.#capacity / 10);
+  }
+
   /** Takes a place for one delivery if the flow may have one more. */
   reserve(flow: string, priority: Priority): boolean {
     if (this.roomOf(flow, priority) < 1) return false;
