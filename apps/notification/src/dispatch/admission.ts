@@ -15,7 +15,7 @@ const PATIENCE_MS = 250;
  * way. Its first delivery stands for all: a flood is one flow, and where there is none there is room.
  */
 export async function roomInMemory(
-  dispatcher: Dispatcher,
+  dispatcher: Pick<Dispatcher, 'flowOf' | 'isYielding' | 'shares'>,
   backlog: Backlog,
   shard: number,
   batch: readonly AcceptedRequest[],

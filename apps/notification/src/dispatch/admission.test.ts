@@ -1,0 +1,68 @@
+import { newNotificationId } from '@bongsu/contracts';
+import { describe, expect, it } from 'vitest';
+import type { AcceptedRequest } from '../ledger/accepted.js';
+import { roomInMemory } from './admission.js';
+import { Backlog } from './backlog.js';
+import { MemoryShares } from './schedule/shares.js';
+
+const FLOW = 'a flow';
+const batch = (count: number): AcceptedRequest[] =>
+  Array.from({ length: count }, () => ({
+    key: 'default/user-1',
+    request: {
+      id: newNotificationId(),
+      tenant: 'default',
+      recipient: { id: 'user-1' },
+      channels: ['log'],
+      content: { body: 'hello' },
+      priority: 'normal',
+      acceptedAt: new Date().toISOString(),
+      apiKeyId: 'bootstrap',
+    },
+    bytes: Buffer.alloc(0),
+    trace: undefined,
+  }));
+
+function memory(capacity: number, held: number, isYielding = false) {
+  const shares = new MemoryShares(capacity);
+  for (let i = 0; i < held; i++) shares.take(FLOW);
+  const backlog = new Backlog();
+  return {
+    shares,
+    backlog,
+    wait: async (count: number): Promise<number> => {
+      const began = performance.now();
+      await roomInMemory({ flowOf: () => FLOW, isYielding, shares }, backlog, 3, batch(count));
+      return performance.now() - began;
+    },
+  };
+}
+
+describe('a batch', () => {
+  it('does not wait when there is room', async () => {
+    expect(await memory(1_000, 100).wait(50)).toBeLessThan(200);
+  });
+
+  it('waits for room that comes', async () => {
+    const { shares, wait } = memory(1_000, 660);
+    setTimeout(() => Array.from({ length: 200 }, () => shares.give(FLOW)), 50);
+    const took = await wait(50);
+    expect(took).toBeGreaterThan(40);
+    expect(took).toBeLessThan(245);
+  });
+
+  it('goes on into the ledger when none comes', async () => {
+    expect(await memory(1_000, 660).wait(50)).toBeGreaterThan(240);
+  });
+
+  it('does not wait to be behind others of its flow, nor where bulk gives way', async () => {
+    const { backlog, wait } = memory(1_000, 660);
+    backlog.adding(3, FLOW, 'normal');
+    expect(await wait(50)).toBeLessThan(200);
+    expect(await memory(1_000, 660, true).wait(50)).toBeLessThan(200);
+  });
+
+  it('asks for no more of a small memory than a tenth', async () => {
+    expect(await memory(100, 40).wait(500)).toBeLessThan(200);
+  });
+});
