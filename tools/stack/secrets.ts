@@ -60,8 +60,12 @@ export async function registerFirstUsers(jars: Jars, zooKeeper: string, secrets:
     exporter: undefined,
   });
   const alter = (user: string): string[] => [
-    ...['--zookeeper', zooKeeper, '--alter', '--entity-type', 'users', '--entity-name', user],
-    ...['--add-config-file', secrets.file(`${user}.scram`)],
+    '--zookeeper',
+    zooKeeper,
+    '--alter',
+    '--entity-type=users',
+    `--entity-name=${user}`,
+    `--add-config-file=${secrets.file(`${user}.scram`)}`,
   ];
   await Promise.all(FIRST_USERS.map((user) => promisify(execFile)(javaCommand(), [...java, ...alter(user)])));
 }

@@ -193,7 +193,7 @@ test('a password that is changed in Kafka first lets the service in once it is t
   await waitUntil('it is refused', () => next.log.includes('does not let bongsu-api in'));
   await system.cli(['access', 'apply', '--yes', '--passwords', folder]);
   await next.ready();
-  await system.request(next, 'get', '/v1/notifications').expect(200);
+  expect((await system.request(next, 'get', '/v1/notifications')).status).toBe(200);
   await next.stop();
   // The service that was running all along goes on: its connections are its own until they have to prove themselves again.
   await system
@@ -218,7 +218,10 @@ test('no secret is in a log, a metric, a dead letter or a command line', async (
     'dead letters',
     JSON.stringify(letters, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value)),
   );
-  places.set('dead letters, decoded', letters.map(({ value, headers }) => `${value} ${headers.join()}`).join('\n'));
+  places.set(
+    'dead letters, decoded',
+    letters.map(({ value, headers }) => `${String(value)} ${headers.join()}`).join('\n'),
+  );
   // That what is looked through is what it is taken for.
   expect(places.get('log of api')?.includes('bongsu-api')).toBe(true);
   expect(places.get('log of kafka')?.includes('bongsu-api')).toBe(true);

@@ -98,7 +98,7 @@ function passwordsIn(folder: string): Map<string, string> {
 
 const shown = ({ missing, beyond }: { missing: readonly Right[]; beyond: readonly FoundRight[] }) => ({
   missing,
-  beyond: beyond.map(({ acl: _, ...right }) => right),
+  beyond: beyond.map(({ user, resource, name, operation }) => ({ user, resource, name, operation })),
 });
 
 function described(missing: readonly Right[], beyond: readonly Right[]): string {
