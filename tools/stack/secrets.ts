@@ -63,9 +63,12 @@ export async function registerFirstUsers(jars: Jars, zooKeeper: string, secrets:
     '--zookeeper',
     zooKeeper,
     '--alter',
-    '--entity-type=users',
-    `--entity-name=${user}`,
-    `--add-config-file=${secrets.file(`${user}.scram`)}`,
+    '--entity-type',
+    'users',
+    '--entity-name',
+    user,
+    '--add-config-file',
+    secrets.file(`${user}.scram`),
   ];
   await Promise.all(FIRST_USERS.map((user) => promisify(execFile)(javaCommand(), [...java, ...alter(user)])));
 }
