@@ -10,6 +10,8 @@ import { compareIds } from './topics.ts';
 
 export const REQUESTS = 'notification.requests.normal.v1';
 const EVENTS = 'notification.events.v1';
+/** A folder for CPU profiles of the notification service: what they cost makes the figures worth nothing. */
+const PROFILE = process.env['BENCH_PROFILE'];
 /** For facts to be in Kafka after the last delivery was settled, milliseconds. */
 const FACTS_MS = 10_000;
 
@@ -147,7 +149,8 @@ export class Pipeline {
   }
 
   async end(): Promise<void> {
-    for (const { program } of this.#replicas) await program.end();
+    // A profile is written by a process that ends by itself.
+    for (const { program } of this.#replicas) await program.end(PROFILE === undefined ? 'SIGKILL' : 'SIGTERM');
     await this.database.end();
   }
 }
@@ -158,5 +161,6 @@ const databaseOf = (name: string): string => `bongsu_${name.replaceAll('-', '_')
 /** How a notification service is started whose channel `log` takes as long as it is told to. */
 function withTimedProvider(): Record<string, string> {
   const built = join(mainOf('notification'), '..', '..', '..', '..');
-  return { NODE_OPTIONS: `--import=${programFile('provider')}`, BENCH_NOTIFICATION: built };
+  const profile = PROFILE === undefined ? '' : ` --cpu-prof --cpu-prof-dir=${PROFILE}`;
+  return { NODE_OPTIONS: `--import=${programFile('provider')}${profile}`, BENCH_NOTIFICATION: built };
 }

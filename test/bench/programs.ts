@@ -82,10 +82,10 @@ export class Program {
     return { done };
   }
 
-  async end(): Promise<void> {
+  async end(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return;
     const gone = new Promise((resolve) => this.child.once('exit', resolve));
-    this.child.kill('SIGKILL');
+    this.child.kill(signal);
     await gone;
   }
 }
@@ -107,7 +107,6 @@ export async function startProgram(name: string, env: Readonly<Record<string, st
 export async function startFile(name: string, file: string, env: Readonly<Record<string, string>>): Promise<Program> {
   const child = fork(file, {
     env: { PATH: process.env['PATH'], NODE_ENV: 'production', ...env },
-    execArgv: process.env['BENCH_PROFILE'] ? ['--cpu-prof', `--cpu-prof-dir=${process.env['BENCH_PROFILE']}`] : [],
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });

@@ -2,4 +2,6 @@
 const { KafkaProducer } = (await import(process.env['BENCH_KAFKA_LIBRARY']!)) as {
   KafkaProducer: { prototype: { send(record: { topic: string }): Promise<object> } };
 };
-KafkaProducer.prototype.send = (record) => Promise.resolve({ topic: record.topic, partition: 0, offset: -1n });
+let offset = 0n;
+KafkaProducer.prototype.send = ({ topic }) =>
+  Promise.resolve({ topic, partition: Number(offset % 8n), offset: offset++ });
