@@ -11,7 +11,10 @@ export interface Call {
   readonly startedAt: number;
   /** When it was answered, or its caller had gone. */
   endedAt: number;
-  /** What was answered; undefined when nobody was there to hear it. */
+  /**
+   * What was answered; undefined when nobody was there to hear it. Whoever behaves in a special way may write it down itself,
+   * such as for an answer whose body its caller need not read to the end.
+   */
   status: number | undefined;
 }
 

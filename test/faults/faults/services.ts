@@ -113,6 +113,8 @@ export const SERVICE_FAULTS: readonly Fault[] = [
     async act({ system, load, say }) {
       const answers = new Map(load.refusals);
       await load.flood(300, 60_000);
+      const refused = [429, 503].reduce((n, of) => n + (load.refusals.get(of) ?? 0) - (answers.get(of) ?? 0), 0);
+      if (refused === 0) throw new Error('Nothing was refused: it was not more than can be taken');
       const other = [...load.refusals].filter(
         ([status, count]) => ![429, 503].includes(status) && count > (answers.get(status) ?? 0),
       );
