@@ -91,7 +91,8 @@ export class Load {
 
   async #send(client: number): Promise<void> {
     const { perSecond, random } = this.#options;
-    const began = performance.now();
+    const everyMs = (CLIENTS * 1000) / perSecond;
+    let due = performance.now() + random() * everyMs;
     for (let n = 0; !this.#stopped; n++) {
       const recipient =
         client < HOT ? `hot-${client}` : `user-${client}-${Math.floor((random() * RECIPIENTS) / CLIENTS)}`;
@@ -100,9 +101,8 @@ export class Load {
       if (id === undefined) continue;
       this.#accept(recipient, id);
       // Not faster than asked for; what an outage held up is not made good for.
-      const due = began + ((n + 1) * CLIENTS * 1000) / perSecond;
-      const waitMs = due - performance.now();
-      if (waitMs > 0) await sleep(waitMs);
+      due = Math.max(due + everyMs, performance.now());
+      await sleep(due - performance.now());
     }
   }
 
@@ -111,8 +111,9 @@ export class Load {
       const id = await this.#post(recipient, key).catch(() => undefined);
       if (id !== undefined) return id;
       if (this.#stopped && key !== undefined) this.unanswered.add(key);
-      if (this.#stopped || key === undefined) return undefined;
+      if (this.#stopped) return undefined;
       await sleep(delayMs);
+      if (key === undefined) return undefined;
     }
   }
 
