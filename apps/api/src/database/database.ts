@@ -15,7 +15,7 @@ import { preparePartitions, statusRetention } from './partitions.js';
 
 /** How long a caller waits for an answer, milliseconds. A server that is stopped takes questions and answers nothing. */
 const PATIENCE_MS = 5_000;
-/** How long a process that has just started counts as not ready while it has not reached the database. */
+/** How long a process counts as not ready from its first try to reach the database, milliseconds. */
 const START_UP_MS = 5_000;
 
 /**
@@ -28,6 +28,7 @@ export class Database {
   private readonly stopping = new AbortController();
   private readonly whenReady = Promise.withResolvers<void>();
   private ready = false;
+  private startedAt = Infinity;
   private readonly housekeeper: Housekeeper;
 
   /** @param statusRetentionMs for how long the read model keeps what has ended, milliseconds */
@@ -44,6 +45,7 @@ export class Database {
 
   /** Connects and migrates in the background, for as long as it takes. A migration that fails is tried again: it may be a lock. */
   async start(): Promise<void> {
+    this.startedAt = performance.now();
     for (let delayMs = 500; !this.ready && !this.stopping.signal.aborted; delayMs = Math.min(delayMs * 2, 10_000)) {
       try {
         await connectAndMigrate(this.dataSource, this.logger, this.stopping.signal);
@@ -112,7 +114,8 @@ export class Database {
    * would otherwise be sent reads that they must refuse. A database that is away for longer does not keep the API from work.
    */
   checkStartUp(): void {
-    if (!this.ready && performance.now() < START_UP_MS) throw new Error('the database has not been reached yet');
+    const isStartingUp = performance.now() < this.startedAt + START_UP_MS;
+    if (!this.ready && isStartingUp) throw new Error('the database has not been reached yet');
   }
 
   async stop(): Promise<void> {
