@@ -37,7 +37,7 @@ export const PROVIDER_FAULTS: readonly Fault[] = [
     async act(scene) {
       const { provider, load } = scene;
       provider.behave = moody(scene);
-      await load.more(2_000, 300_000);
+      await load.more(1_000, 300_000);
       provider.behaveWell();
     },
   },
