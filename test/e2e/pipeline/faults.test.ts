@@ -7,7 +7,7 @@ import { run } from '../../faults/run.js';
 const SHORT = new Set([15, 17, 19]);
 const SEED = Number(process.env['BONGSU_SEED'] ?? Date.now() % 100_000);
 
-it.each(FAULTS.filter((fault) => !isCovered(fault)).filter(({ number }) => SHORT.has(number)))(
+it.each(FAULTS.flatMap((fault) => (!isCovered(fault) && SHORT.has(fault.number) ? [fault] : [])))(
   `survives fault $number: $title (seed ${SEED})`,
   async (fault) => {
     const options = { seed: SEED, notifications: 1_000, perSecond: 200, say: () => {} };
