@@ -102,7 +102,7 @@ export class Load {
       this.#accept(recipient, id);
       // Not faster than asked for; what an outage held up is not made good for.
       due = Math.max(due + everyMs, performance.now());
-      await sleep(due - performance.now());
+      await sleep(Math.max(0, due - performance.now()));
     }
   }
 
