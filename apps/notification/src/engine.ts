@@ -199,7 +199,8 @@ export class Engine {
   async #lose(shard: number): Promise<void> {
     this.shards.lose(shard);
     this.#backlog.forget(shard);
-    await this.#ledger.giveBack(this.#dispatcher.remove(shard).map(({ id }) => id));
+    const waiting = this.#dispatcher.remove(shard).map(({ id }) => id);
+    await this.#ledger.giveBack([...waiting, ...this.#ledger.forgetDoubts(shard)]);
   }
 
   /**

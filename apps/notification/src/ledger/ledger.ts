@@ -3,6 +3,7 @@ import { Outbox, StreamClosedError, onPool, query, transaction, type Tx } from '
 import type { DataSource } from 'typeorm';
 import { expireGone, findGone, mayBeGone } from '../housekeeping/gone-weeks.js';
 import { firstOfEach, mayStart, toDelivery, tracesOf, type AcceptedRequest } from './accepted.js';
+import { Doubts } from './doubts.js';
 import { priorityNumber, toLeased, type ClaimedRow, type LeasedDelivery } from './delivery.js';
 import type { Shards } from './shards.js';
 import { BACKLOG, EMPTY_BACKLOG, LEASE_BACKLOG } from './sql/backlog.js';
@@ -54,8 +55,10 @@ export class Ledger {
   readonly #dataSource: DataSource;
   readonly #worker: Worker;
   readonly #shards: Shards;
+  readonly #doubts: Doubts;
 
   constructor(dataSource: DataSource, worker: Worker, shards: Shards) {
+    this.#doubts = new Doubts(dataSource, worker.id);
     this.#dataSource = dataSource;
     this.#worker = worker;
     this.#shards = shards;
@@ -80,8 +83,26 @@ export class Ledger {
     const flows = deliveries.map((delivery) => (mayStart(delivery) ? (admit(delivery) ?? null) : null));
     const insert = (tx: Tx, known: readonly AcceptedRequest[]): Promise<LeasedDelivery[]> =>
       this.#insertAccepted(tx, shard, known, deliveries, flows);
-    // One statement, when nothing has to be looked at before or done after it.
-    if (ordered.length === 0 && !mayBeGone(deliveries, Date.now())) return insert(onPool(this.#dataSource), batch);
+    return this.#doubts.resolve(deliveries, () => {
+      // One statement, when nothing has to be looked at before or done after it.
+      if (ordered.length === 0 && !mayBeGone(deliveries, Date.now())) return insert(onPool(this.#dataSource), batch);
+      return this.#takeInOrdered(shard, batch, deliveries, insert, wake);
+    });
+  }
+
+  /** Leases of a shard that this worker may hold without knowing; the shard is another's now. */
+  forgetDoubts(shard: number): string[] {
+    return this.#doubts.forget(shard);
+  }
+
+  #takeInOrdered(
+    shard: number,
+    batch: readonly AcceptedRequest[],
+    deliveries: readonly LeasedDelivery[],
+    insert: (tx: Tx, known: readonly AcceptedRequest[]) => Promise<LeasedDelivery[]>,
+    wake: boolean,
+  ): Promise<LeasedDelivery[]> {
+    const ordered = deliveries.filter((delivery) => delivery.ordered);
     return transaction(this.#dataSource, async (tx) => {
       await this.#shards.assertOwned(tx, shard);
       const gone = await expireGone(tx, this.#worker.stream, deliveries, Date.now());
