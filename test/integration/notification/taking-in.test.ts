@@ -116,10 +116,11 @@ describe('a batch whose intake was committed and not confirmed', () => {
     const batch = [accepted({ recipient: { id: 'a' } }), accepted({ recipient: { id: 'b' } })];
     // The same worker took it in by another connection, whose answer nobody heard; and this one fails before it can.
     const deaf = new Ledger(rig.dataSource, worker, new Shards(rig.dataSource, worker.id));
-    const breaking = vi.spyOn(poolOf(rig.dataSource), 'query').mockImplementationOnce(async () => {
-      await deaf.takeIn(SHARD, batch, inMemory, true);
-      throw Object.assign(new Error('Connection terminated unexpectedly'), { code: 'ECONNRESET' });
-    });
+    const commitUnheard = (): never =>
+      deaf.takeIn(SHARD, batch, inMemory, true).then(() => {
+        throw Object.assign(new Error('Connection terminated unexpectedly'), { code: 'ECONNRESET' });
+      }) as never;
+    const breaking = vi.spyOn(poolOf(rig.dataSource), 'query').mockImplementationOnce(commitUnheard);
     await expect(ledger.takeIn(SHARD, batch, inMemory, true)).rejects.toThrow('Connection terminated');
     breaking.mockRestore();
     const again = await ledger.takeIn(SHARD, batch, inMemory, true);
