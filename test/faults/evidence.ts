@@ -1,6 +1,6 @@
 import { TOPICS } from '@bongsu/contracts';
-import { Kafka, logLevel } from 'kafkajs';
 import pg from 'pg';
+import { askKafka, kafkaOf } from './ask-kafka.ts';
 import type { Evidence } from './oracle.ts';
 import type { System } from './system.ts';
 
@@ -9,12 +9,11 @@ export const POISON = 'faults_poison';
 
 /** Reads from Kafka itself, by a client of its own, which notifications the log holds. */
 export async function readLog(system: System): Promise<Set<string>> {
-  const kafka = new Kafka({ brokers: system.stack.kafkaBrokers.split(','), logLevel: logLevel.NOTHING });
   const topics = Object.values(TOPICS.requests).map(({ name }) => system.prefix + name);
-  const ends = await offsets(kafka, topics);
+  const ends = await offsets(system, topics);
   const ids = new Set<string>();
   if (ends.size === 0) return ids;
-  const consumer = kafka.consumer({ groupId: `${system.prefix}oracle-${performance.now()}` });
+  const consumer = kafkaOf(system).consumer({ groupId: `${system.prefix}oracle-${performance.now()}` });
   await consumer.connect();
   try {
     await consumer.subscribe({ topics, fromBeginning: true });
@@ -37,20 +36,15 @@ export async function readLog(system: System): Promise<Set<string>> {
 }
 
 /** The ends of the partitions that hold anything. */
-async function offsets(kafka: Kafka, topics: readonly string[]): Promise<Map<string, bigint>> {
-  const admin = kafka.admin();
-  await admin.connect();
-  try {
+const offsets = (system: System, topics: readonly string[]): Promise<Map<string, bigint>> =>
+  askKafka(system, async (admin) => {
     const ends = new Map<string, bigint>();
     for (const topic of topics) {
       for (const { partition, high, low } of await admin.fetchTopicOffsets(topic))
         if (BigInt(high) > BigInt(low)) ends.set(`${topic}/${partition}`, BigInt(high));
     }
     return ends;
-  } finally {
-    await admin.disconnect();
-  }
-}
+  });
 
 const LEDGER = `
   SELECT notification_id AS id, count(*)::int AS deliveries, count(*) FILTER (WHERE status = 'delivered')::int AS delivered

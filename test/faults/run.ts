@@ -1,12 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { KafkaProxy, TcpProxy } from '@bongsu/testing';
+import { KafkaProxy, seeded, TcpProxy } from '@bongsu/testing';
 import type { DisposableStack } from '../../tools/stack/disposable.ts';
 import { readLog, readStores } from './evidence.ts';
 import type { Fault, Scene } from './fault.ts';
 import { Load } from './load.ts';
 import { judge, type Evidence, type Verdict } from './oracle.ts';
 import { Provider } from './provider.ts';
-import { seeded } from './random.ts';
 import { System } from './system.ts';
 
 export interface RunOptions {

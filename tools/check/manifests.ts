@@ -68,7 +68,7 @@ export function undeclaredLibraries(root: string, manifests: readonly Manifest[]
       const source = readFileSync(join(root, folder, file), 'utf8');
       for (const [, name] of source.matchAll(/(?:from|import)\s*\(?\s*'(@bongsu\/[\w-]+)'/g)) {
         if (name === undefined || name === own || name in dependencies) continue;
-        const inTest = file.endsWith('.test.ts');
+        const inTest = file.endsWith('.test.ts') || file.includes('/testing/');
         if (!inTest || !(name in devDependencies || name === '@bongsu/testing')) {
           problems.push(`${folder}/${file}: imports ${name}, which ${folder}/package.json does not declare`);
         }

@@ -1,24 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Kafka, logLevel } from 'kafkajs';
 import type { DisposablePart } from '../../../tools/stack/disposable.ts';
+import { askKafka } from '../ask-kafka.ts';
 import type { Fault, Scene } from '../fault.ts';
 import type { System } from '../system.ts';
-
-async function ask<T>(system: System, question: (admin: ReturnType<Kafka['admin']>) => Promise<T>): Promise<T> {
-  const kafka = new Kafka({ brokers: system.stack.kafkaBrokers.split(','), logLevel: logLevel.NOTHING });
-  const admin = kafka.admin();
-  await admin.connect();
-  try {
-    return await question(admin);
-  } finally {
-    await admin.disconnect();
-  }
-}
 
 /** Until every replica is in sync again: to kill the next broker before would be to kill two. */
 async function allInSync(system: System): Promise<void> {
   for (let waited = 0; waited < 120_000; waited += 500) {
-    const behind = await ask(system, async (admin) => {
+    const behind = await askKafka(system, async (admin) => {
       const { topics } = await admin.fetchTopicMetadata();
       return topics.flatMap(({ partitions }) => partitions.filter(({ isr, replicas }) => isr.length < replicas.length));
     }).catch(() => undefined);
@@ -86,7 +75,7 @@ export const KAFKA_FAULTS: readonly Fault[] = [
     cluster: true,
     async act(scene) {
       for (let round = 0; round < 2; round++) {
-        const { controller } = await ask(scene.system, (admin) => admin.describeCluster());
+        const { controller } = await askKafka(scene.system, (admin) => admin.describeCluster());
         await killAndStart(scene, partOf(controller ?? 1), scene.random(3_000, 8_000));
       }
     },

@@ -1,5 +1,6 @@
 import { TOPICS } from '@bongsu/contracts';
-import { Kafka, logLevel, type Message } from 'kafkajs';
+import type { Message } from 'kafkajs';
+import { askKafka, kafkaOf } from '../ask-kafka.ts';
 import type { Fault, Scene } from '../fault.ts';
 import { POISON } from '../evidence.ts';
 
@@ -15,8 +16,7 @@ const KINDS: readonly Message[] = [
 ];
 
 async function poison({ system, random }: Scene, times: number): Promise<number> {
-  const kafka = new Kafka({ brokers: system.stack.kafkaBrokers.split(','), logLevel: logLevel.NOTHING });
-  const producer = kafka.producer();
+  const producer = kafkaOf(system).producer();
   await producer.connect();
   const lanes = Object.values(TOPICS.requests);
   for (let n = 0; n < times; n++) {
@@ -44,16 +44,15 @@ export const RECORD_FAULTS: readonly Fault[] = [
       }
     },
     async check({ system }) {
-      const kafka = new Kafka({ brokers: system.stack.kafkaBrokers.split(','), logLevel: logLevel.NOTHING });
-      const admin = kafka.admin();
-      await admin.connect();
-      const topics = (await admin.listTopics()).filter(
-        (name) => name.startsWith(system.prefix) && name.endsWith('.dlt'),
-      );
-      let dead = 0;
-      for (const topic of topics)
-        for (const { low, high } of await admin.fetchTopicOffsets(topic)) dead += Number(high) - Number(low);
-      await admin.disconnect();
+      const dead = await askKafka(system, async (admin) => {
+        const topics = (await admin.listTopics()).filter(
+          (name) => name.startsWith(system.prefix) && name.endsWith('.dlt'),
+        );
+        let records = 0;
+        for (const topic of topics)
+          for (const { low, high } of await admin.fetchTopicOffsets(topic)) records += Number(high) - Number(low);
+        return records;
+      });
       // The services that read requests (notification and the api's read model) each put them aside.
       const sent = 4 * 3 * KINDS.length;
       return dead >= sent ? [] : [`Of ${sent} poison records only ${dead} are in dead-letter topics`];

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -21,9 +21,11 @@ async function twiceAccepted({ system, load }: Scene): Promise<string[]> {
   return more > allowed ? [`${more} requests with a key were taken twice (${allowed} were never answered)`] : [];
 }
 
-/** Debian's and Ubuntu's place for it, by architecture. */
-const FAKETIME = ['x86_64', 'aarch64'].map((arch) => `/usr/lib/${arch}-linux-gnu/faketime/libfaketime.so.1`);
-const clock = join(mkdtempSync(join(tmpdir(), 'bongsu-clock-')), 'offset');
+/** The library that shifts clocks, in Debian's and Ubuntu's place for it, by architecture. */
+const FAKETIME = ['x86_64', 'aarch64']
+  .map((arch) => `/usr/lib/${arch}-linux-gnu/faketime/libfaketime.so.1`)
+  .find((file) => existsSync(file));
+const CLOCK = join(tmpdir(), `bongsu-clock-${process.pid}`);
 
 /** What happens to the services' own processes, and to who calls them. */
 export const SERVICE_FAULTS: readonly Fault[] = [
@@ -64,21 +66,20 @@ export const SERVICE_FAULTS: readonly Fault[] = [
     number: 24,
     title: 'the clocks step by an hour, forth and back',
     async prepare() {
-      if (!FAKETIME.some((file) => existsSync(file)))
-        throw new Error('libfaketime is not installed (package libfaketime)');
-      writeFileSync(clock, '+0');
-      return () => Promise.resolve();
+      if (FAKETIME === undefined) throw new Error('libfaketime is not installed (package libfaketime)');
+      writeFileSync(CLOCK, '+0');
+      return async () => rmSync(CLOCK);
     },
     settings: {
-      LD_PRELOAD: FAKETIME.find((file) => existsSync(file)) ?? '',
-      FAKETIME_TIMESTAMP_FILE: clock,
+      LD_PRELOAD: FAKETIME ?? '',
+      FAKETIME_TIMESTAMP_FILE: CLOCK,
       FAKETIME_DONT_FAKE_MONOTONIC: '1',
       FAKETIME_CACHE_DURATION: '1',
     },
     async act({ load, say }) {
       for (const offset of ['+3600', '+0', '-3600', '+0']) {
         say(`the services' clocks are at ${offset} s`);
-        writeFileSync(clock, offset);
+        writeFileSync(CLOCK, offset);
         await sleep(3_000);
         await load.more(300);
       }

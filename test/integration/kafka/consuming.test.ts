@@ -30,16 +30,6 @@ function events(take: Take) {
 const numbersOf = ({ records }: EventBatch<Numbered>): number[] => records.map(({ event }) => event.data.n);
 const deadLetters = () => bench.read(`${topic.name}.${group}.dlt`);
 
-async function committed(): Promise<bigint> {
-  const admin = bench.admin();
-  try {
-    const lags = (await admin.consumerLag([group])).get(group)!;
-    return lags.reduce((sum, { committed: offset }) => sum + (offset ?? 0n), 0n);
-  } finally {
-    await admin.close();
-  }
-}
-
 describe('consuming', () => {
   it('gives both groups every record, each key in order', async () => {
     const producer = await bench.producer();
@@ -92,9 +82,9 @@ describe('consuming', () => {
     await bench.app(bench.strategy(producer, { group }), [events(take)]);
     await producer.send(numbered(topic, 'k', 1));
     await waitUntil('the handler has it', () => started);
-    expect(await committed()).toBe(0n);
+    expect(await bench.committed(group)).toBe(0n);
     release();
-    await waitUntil('it is committed', async () => (await committed()) === 1n);
+    await waitUntil('it is committed', async () => (await bench.committed(group)) === 1n);
   });
 
   it('stays a member through a batch that takes longer than the session', async () => {
@@ -108,7 +98,7 @@ describe('consuming', () => {
     const onAssigned = () => void assignments++;
     await bench.app(bench.strategy(producer, { group, sessionTimeoutMs: 6_000, onAssigned }), [events(take)]);
     await producer.send(numbered(topic, 'k', 1));
-    await waitUntil('it is committed', async () => (await committed()) === 1n, { timeoutMs: 15_000 });
+    await waitUntil('it is committed', async () => (await bench.committed(group)) === 1n, { timeoutMs: 15_000 });
     expect(seen).toEqual([1]);
     expect(assignments).toBe(1);
   });
@@ -174,7 +164,7 @@ describe('consuming', () => {
     const take: Take = (batch) => void seen.push(...numbersOf(batch));
     const first = await bench.app(bench.strategy(producer, { group }), [events(take)]);
     const { partition } = await producer.send(numbered(topic, 'k', 0));
-    await waitUntil('it is committed', async () => (await committed()) === 1n);
+    await waitUntil('it is committed', async () => (await bench.committed(group)) === 1n);
     await first.close();
     await producer.sendAll([1, 2, 3, 4].map((n) => numbered(topic, 'k', n)));
     const admin = new kafkajs.Kafka({ brokers: [brokers()], logLevel: kafkajs.logLevel.NOTHING }).admin();
@@ -230,7 +220,7 @@ describe('consuming', () => {
     await first.close();
     expect(performance.now() - closing).toBeLessThan(3_000);
     expect(aborted).toBe(true);
-    expect(await committed()).toBe(1n);
+    expect(await bench.committed(group)).toBe(1n);
     const seen: number[] = [];
     await bench.app(bench.strategy(producer, { group }), [events((batch) => void seen.push(...numbersOf(batch)))]);
     await producer.send(numbered(topic, 'k', 2));

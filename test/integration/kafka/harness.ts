@@ -1,6 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { KAFKA_SETTINGS, PRODUCER_SETTINGS, readSettings } from '@bongsu/config';
-import { contract, encodeEvent, type OutgoingRecord, type RawRecord, type TopicDeclaration } from '@bongsu/contracts';
+import {
+  contract,
+  encodeEvent,
+  type Group,
+  type OutgoingRecord,
+  type RawRecord,
+  type TopicDeclaration,
+} from '@bongsu/contracts';
 import {
   KafkaBatchStrategy,
   KafkaProducer,
@@ -110,6 +117,17 @@ export class Bench {
         await admin.apply(await admin.plan());
         return true;
       });
+    } finally {
+      await admin.close();
+    }
+  }
+
+  /** How many records the group has committed, of all partitions. */
+  async committed(group: Group): Promise<bigint> {
+    const admin = this.admin();
+    try {
+      const lags = (await admin.consumerLag([group])).get(group)!;
+      return lags.reduce((sum, { committed }) => sum + (committed ?? 0n), 0n);
     } finally {
       await admin.close();
     }

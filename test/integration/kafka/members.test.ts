@@ -28,16 +28,6 @@ function events(take: Take) {
   return Events;
 }
 
-async function committed(): Promise<bigint> {
-  const admin = bench.admin();
-  try {
-    const lags = (await admin.consumerLag([group])).get(group)!;
-    return lags.reduce((sum, { committed: offset }) => sum + (offset ?? 0n), 0n);
-  } finally {
-    await admin.close();
-  }
-}
-
 describe('several members', () => {
   it('takes over from one that is cut off, whose batch is told to stop', async () => {
     const proxy = await KafkaProxy.start({ broker: brokers() });
@@ -58,7 +48,7 @@ describe('several members', () => {
       await bench.app(bench.strategy(producer, { group }), [events((batch) => void seen.push(...numbersOf(batch)))]);
       await waitUntil('the second takes over', () => seen.includes(1), { timeoutMs: 25_000 });
       await waitUntil('the first is told', () => zombie?.aborted);
-      expect(await committed()).toBe(1n);
+      expect(await bench.committed(group)).toBe(1n);
     } finally {
       await proxy.stop();
     }
@@ -121,7 +111,7 @@ describe('several members', () => {
       await producer.sendAll(Array.from({ length: 400 }, (_, n) => numbered(topic, `other-${n}`, n)));
       await closed;
       expect(fetches).toBeLessThan(5);
-      expect(await committed()).toBe(200n);
+      expect(await bench.committed(group)).toBe(200n);
     } finally {
       await proxy.stop();
     }

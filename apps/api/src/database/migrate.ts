@@ -1,29 +1,6 @@
 import 'reflect-metadata';
-import { readSettings, SettingsError } from '@bongsu/config';
-import { createLogger } from '@bongsu/observability';
-import { connectAndMigrate } from '@bongsu/persistence';
+import { migrateOnce, migrationProgram } from '@bongsu/persistence';
 import { API_SETTINGS } from '../settings.js';
 import { apiDataSource } from './data-source.js';
 
-/**
- * The service's migrations and nothing else, for an orchestrator that makes them before it replaces anything
- * (docs/operations.md#upgrade). The service makes them at its start, too; who comes second finds them made. Waits for
- * PostgreSQL as long as it is let.
- */
-async function main(): Promise<void> {
-  const settings = readSettings(API_SETTINGS, process.env);
-  const logger = createLogger('api', settings.LOG_LEVEL);
-  const dataSource = apiDataSource(settings);
-  try {
-    await connectAndMigrate(dataSource, logger);
-    logger.info('the migrations are made');
-  } finally {
-    if (dataSource.isInitialized) await dataSource.destroy();
-  }
-}
-
-main().catch((error: unknown) => {
-  if (error instanceof SettingsError) process.stderr.write(`${error.message}\n`);
-  else createLogger('api', 'info').fatal({ err: error }, 'a migration failed; what came before it stays');
-  process.exitCode = 1;
-});
+await migrationProgram('api', API_SETTINGS, (settings, logger) => migrateOnce(apiDataSource(settings), logger));

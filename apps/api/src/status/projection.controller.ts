@@ -32,11 +32,8 @@ export class ProjectionController {
   }
 
   @OnBatch(TOPICS.requests.bulk, { sideBySide: 1 })
-  async bulk(batch: EventBatch) {
-    const began = performance.now();
-    const rejected = await this.projection.requests(batch);
-    await this.pace.rest(performance.now() - began, REQUESTS_LEAST, batch.signal);
-    return rejected;
+  bulk(batch: EventBatch) {
+    return this.paced(batch, REQUESTS_LEAST, () => this.projection.requests(batch));
   }
 
   @OnBatch(TOPICS.commands)
@@ -45,10 +42,16 @@ export class ProjectionController {
   }
 
   @OnBatch(TOPICS.events, { sideBySide: 2 })
-  async facts(batch: EventBatch) {
+  facts(batch: EventBatch) {
+    const project = () => this.projection.facts(batch);
+    return batch.records.length > FEW ? this.paced(batch, FACTS_LEAST, project) : project();
+  }
+
+  /** Rests after the work, which has at least so many percent of the time. */
+  private async paced<T>(batch: EventBatch, least: number, work: () => Promise<T>): Promise<T> {
     const began = performance.now();
-    const rejected = await this.projection.facts(batch);
-    if (batch.records.length > FEW) await this.pace.rest(performance.now() - began, FACTS_LEAST, batch.signal);
-    return rejected;
+    const done = await work();
+    await this.pace.rest(performance.now() - began, least, batch.signal);
+    return done;
   }
 }

@@ -48,3 +48,14 @@ export function toDelivery(
     trace,
   };
 }
+
+/** Those of the deliveries that a statement gave, as it gave them. */
+export function givenOf(
+  deliveries: readonly LeasedDelivery[],
+  rows: readonly { readonly id: string | null; readonly cancelled: boolean }[],
+): LeasedDelivery[] {
+  const cancelled = new Map(rows.map((row) => [row.id, row.cancelled]));
+  return deliveries
+    .filter(({ id }) => cancelled.has(id))
+    .map((delivery) => ({ ...delivery, cancelled: cancelled.get(delivery.id) === true }));
+}

@@ -1,5 +1,6 @@
 import { query } from '@bongsu/persistence';
 import type { DataSource } from 'typeorm';
+import { givenOf } from './accepted.js';
 import type { LeasedDelivery } from './delivery.js';
 import { STILL_LEASED } from './sql/still-leased.js';
 
@@ -50,9 +51,6 @@ export class Doubts {
       this.#workerId,
       deliveries.map(({ id }) => id),
     ]);
-    const cancelled = new Map(rows.map((row) => [row.id, row.cancelled]));
-    return deliveries
-      .filter(({ id }) => cancelled.has(id))
-      .map((delivery) => ({ ...delivery, cancelled: cancelled.get(delivery.id) === true }));
+    return givenOf(deliveries, rows);
   }
 }

@@ -2,7 +2,7 @@ import { PRIORITIES, type OutgoingRecord, type Priority } from '@bongsu/contract
 import { Outbox, StreamClosedError, onPool, query, transaction, type Tx } from '@bongsu/persistence';
 import type { DataSource } from 'typeorm';
 import { expireGone, findGone, mayBeGone } from '../housekeeping/gone-weeks.js';
-import { firstOfEach, mayStart, toDelivery, tracesOf, type AcceptedRequest } from './accepted.js';
+import { firstOfEach, givenOf, mayStart, toDelivery, tracesOf, type AcceptedRequest } from './accepted.js';
 import { Doubts } from './doubts.js';
 import { priorityNumber, toLeased, type ClaimedRow, type LeasedDelivery } from './delivery.js';
 import type { Shards } from './shards.js';
@@ -86,33 +86,20 @@ export class Ledger {
     return this.#doubts.resolve(deliveries, () => {
       // One statement, when nothing has to be looked at before or done after it.
       if (ordered.length === 0 && !mayBeGone(deliveries, Date.now())) return insert(onPool(this.#dataSource), batch);
-      return this.#takeInOrdered(shard, batch, deliveries, insert, wake);
+      return transaction(this.#dataSource, async (tx) => {
+        await this.#shards.assertOwned(tx, shard);
+        const gone = await expireGone(tx, this.#worker.stream, deliveries, Date.now());
+        const known = batch.filter(({ request }) => !gone.has(request.id));
+        if (ordered.length > 0) await tx.query(LOCK_ORDERED, [ordered.map(({ key }) => key)]);
+        const started = await insert(tx, known);
+        return [...started, ...(await this.#wake(tx, ordered, wake))];
+      });
     });
   }
 
   /** Leases of a shard that this worker may hold without knowing; the shard is another's now. */
   forgetDoubts(shard: number): string[] {
     return this.#doubts.forget(shard);
-  }
-
-  #takeInOrdered(
-    shard: number,
-    batch: readonly AcceptedRequest[],
-    deliveries: readonly LeasedDelivery[],
-    insert: (tx: Tx, known: readonly AcceptedRequest[]) => Promise<LeasedDelivery[]>,
-    wake: boolean,
-  ): Promise<LeasedDelivery[]> {
-    const ordered = deliveries.filter((delivery) => delivery.ordered);
-    return transaction(this.#dataSource, async (tx) => {
-      await this.#shards.assertOwned(tx, shard);
-      const gone = await expireGone(tx, this.#worker.stream, deliveries, Date.now());
-      if (ordered.length > 0) await tx.query(LOCK_ORDERED, [ordered.map(({ key }) => key)]);
-      const started = await insert(
-        tx,
-        batch.filter(({ request }) => !gone.has(request.id)),
-      );
-      return [...started, ...(await this.#wake(tx, ordered, wake))];
-    });
   }
 
   /** Gives those that may start at once. Throws ShardLostError. */
@@ -143,10 +130,7 @@ export class Ledger {
       tracesOf(accepted),
     ]);
     if (rows.length === 0) throw this.#shards.lost(shard);
-    const cancelled = new Map(rows.map((row) => [row.id, row.cancelled]));
-    return deliveries
-      .filter(({ id }) => cancelled.has(id))
-      .map((delivery) => ({ ...delivery, cancelled: cancelled.get(delivery.id) === true }));
+    return givenOf(deliveries, rows);
   }
 
   /** Leases up to `limit` due deliveries of the given shards, oldest first. */

@@ -1,4 +1,5 @@
 import { createPrivateKey, createPublicKey, hash, sign, type KeyObject } from 'node:crypto';
+import { seeded } from '@bongsu/testing';
 import { encodeHeaders } from '../../encoding.js';
 import { exportLine } from '../../export-line.js';
 import { GAP_HEADERS, gapPayload } from '../../gap.js';
@@ -6,16 +7,6 @@ import { labelsOf } from '../../labels.js';
 import { chainName, digestPayload, GENESIS, hashRecord } from '../../record.js';
 import type { StoredRecord } from '../chain-verifier.js';
 
-/** mulberry32 (Tommy Ettinger, public domain): the same numbers in every run. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 /** The same in every run. */
 export const random = seeded(20_261_121);
 export const below = (limit: number): number => Math.floor(random() * limit);

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { seeded } from './random.js';
+import { seeded } from './seeded.js';
 
 it('gives the same numbers for the same seed, evenly enough, and others for another', () => {
   const draw = (seed: number): number[] => {
