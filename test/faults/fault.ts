@@ -14,6 +14,8 @@ export interface Scene {
   readonly postgres: TcpProxy;
   /** From the seed: a number of at least `from` and less than `to`. */
   readonly random: (from: number, to: number) => number;
+  /** So many notifications are this share of the load that was asked for. */
+  readonly part: (share: number) => number;
   /** Tells what is done, for whoever watches. */
   readonly say: (what: string) => void;
   /** Calls that may be repeated because of this, at most: those whose outcome was not recorded when a process died. */
@@ -35,13 +37,17 @@ export interface Fault {
   readonly replicas?: Readonly<Record<string, number>>;
   /** Settings other than the default ones, of all services. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** Breaks and mends while the load runs; the load ends after it. Whatever it breaks, it mends. */
+  /** Over those, of the api alone. */
+  readonly apiSettings?: Readonly<Record<string, string>>;
+  /** What is shorter or smaller here than the fault is meant to be, for the report. */
+  readonly differs?: string;
+  /** Breaks and mends while the load runs; the rest of the load comes after it. Whatever it breaks, it mends. */
   readonly act: (scene: Scene) => Promise<void>;
   /** Checks beyond the oracle's, when all has been delivered; each problem in words. */
   readonly check?: (scene: Scene) => Promise<string[]>;
   /** The share of the notifications that are sent, of what was asked for. Default 1. */
   readonly share?: number;
-  /** How long everything may take to arrive after the load has ended, seconds. Default 120. */
+  /** How long everything may take to arrive after the load has ended, seconds. Default 240. */
   readonly patienceSeconds?: number;
 }
 

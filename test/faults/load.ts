@@ -1,26 +1,29 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 import type { Provider } from './provider.ts';
+import { recipients } from './recipients.ts';
 import { API_KEY, type System } from './system.ts';
 
-const CLIENTS = 48;
-/** Clients that send everything to one recipient each: hot keys, each with 2 % of the load. */
-const HOT = 4;
-const RECIPIENTS = 2_000;
+/** Requests under way, of those with a key and of those without. */
+const SENDERS = 32;
 const ANSWER_WITHIN_MS = 15_000;
+/** Recipients whose requests have an Idempotency-Key. */
+export const KEYED = 'keyed';
 
 export interface LoadOptions {
   readonly system: System;
   readonly provider: Provider;
-  readonly random: () => number;
+  readonly seed: number;
   /** Notifications per second, as long as they are accepted. */
   readonly perSecond: number;
+  /** When so many have been accepted, the load goes on with a quarter of its pace: a fault that takes longer need not pile up more. */
+  readonly target: number;
 }
 
 /**
- * Clients that send notifications, each its own recipients and one at a time, so that the order in which a recipient's were
- * accepted is known. Every other client gives an Idempotency-Key and repeats a request that was not answered until it is; the
- * rest go on with a new one, as programs do that do not care. Only what was answered 202 is written down.
+ * Clients that send notifications, to each recipient one at a time, so that the order in which a recipient's were accepted is
+ * known. Half of them give an Idempotency-Key and repeat a request that was not answered until it is; the others go on with
+ * the next one, as programs do that do not care. Only what was answered 202 is written down.
  */
 export class Load {
   /** By recipient, in the order accepted. */
@@ -30,18 +33,25 @@ export class Load {
   count = 0;
   readonly #options: LoadOptions;
   readonly #agent = new Agent({
-    connections: CLIENTS * 8,
+    connections: 4 * SENDERS,
     headersTimeout: ANSWER_WITHIN_MS,
     bodyTimeout: ANSWER_WITHIN_MS,
   });
-  readonly #clients: Promise<void>[];
+  readonly #senders: Promise<void>[];
+  /** The last request to each recipient. */
+  readonly #turns = new Map<string, Promise<void>>();
   /** Idempotency keys whose requests nobody answered to the end. */
   readonly unanswered = new Set<string>();
+  #drawn = 0;
+  #due = performance.now();
   #stopped = false;
 
   constructor(options: LoadOptions) {
     this.#options = options;
-    this.#clients = Array.from({ length: CLIENTS }, (_, client) => this.#send(client));
+    this.#senders = [KEYED, 'user'].flatMap((name, n) => {
+      const next = recipients(name, options.seed * 2 + n);
+      return Array.from({ length: SENDERS }, () => this.#send(next, name === KEYED));
+    });
   }
 
   /** Ids that were accepted. */
@@ -49,8 +59,13 @@ export class Load {
     return [...this.accepted.values()].flat();
   }
 
+  /** Answers 429 and 503 so far. */
+  get refused(): number {
+    return (this.refusals.get(429) ?? 0) + (this.refusals.get(503) ?? 0);
+  }
+
   /** Resolves when so many more have been accepted; by number and not by time, as machines differ. */
-  async more(count: number, withinMs = 120_000): Promise<void> {
+  async more(count: number, withinMs = 180_000): Promise<void> {
     const wanted = this.count + count;
     for (const until = performance.now() + withinMs; this.count < wanted; await sleep(20)) {
       if (performance.now() > until) throw new Error(`Only ${this.count} of ${wanted} were accepted in ${withinMs} ms`);
@@ -60,21 +75,28 @@ export class Load {
   /** No new ones; resolves when those under way are answered. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    await Promise.all(this.#clients);
+    await Promise.all(this.#senders);
     await this.#agent.destroy();
   }
 
-  /** As many as `clients` send without pause, of one recipient each, in a lane of their own; ids are counted as all others. */
+  /** As many as `clients` send without pause, each to a recipient of its own and on a connection of its own, for so long. */
   async flood(clients: number, ms: number): Promise<void> {
     const until = performance.now() + ms;
+    const agent = new Agent({ connections: clients, headersTimeout: ANSWER_WITHIN_MS, bodyTimeout: ANSWER_WITHIN_MS });
     const send = async (client: number): Promise<void> => {
       while (performance.now() < until) {
-        const id = await this.#post(`flood-${client}`, undefined).catch(() => undefined);
-        if (id === undefined) await sleep(100);
+        const id = await this.#post(`flood-${client}`, undefined, agent);
+        if (id === undefined) await sleep(20);
         else this.#accept(`flood-${client}`, id);
       }
     };
     await Promise.all(Array.from({ length: clients }, (_, client) => send(client)));
+    await agent.destroy();
+  }
+
+  /** Sends one that is no part of the count; gives its id, or undefined when it is not accepted. */
+  async probe(): Promise<string | undefined> {
+    return this.#post('probe', `probe-${performance.now()}`);
   }
 
   #accept(recipient: string, id: string): void {
@@ -84,31 +106,38 @@ export class Load {
     this.count++;
   }
 
-  /** Sends one that is no part of the count; gives its id, or undefined when it is not accepted. */
-  async probe(): Promise<string | undefined> {
-    return this.#post('probe', `probe-${performance.now()}`).catch(() => undefined);
-  }
-
-  async #send(client: number): Promise<void> {
-    const { perSecond, random } = this.#options;
-    const everyMs = (CLIENTS * 1000) / perSecond;
-    let due = performance.now() + random() * everyMs;
-    for (let n = 0; !this.#stopped; n++) {
-      const recipient =
-        client < HOT ? `hot-${client}` : `user-${client}-${Math.floor((random() * RECIPIENTS) / CLIENTS)}`;
-      const key = client % 2 === 0 ? `${recipient}/${n}` : undefined;
-      const id = await this.#untilAccepted(recipient, key);
-      if (id === undefined) continue;
-      this.#accept(recipient, id);
-      // Not faster than asked for; what an outage held up is not made good for.
-      due = Math.max(due + everyMs, performance.now());
-      await sleep(Math.max(0, due - performance.now()));
+  async #send(next: () => string, keyed: boolean): Promise<void> {
+    for (await this.#isDue(); !this.#stopped; await this.#isDue()) {
+      const recipient = next();
+      const key = keyed ? `${recipient}/${this.#drawn++}` : undefined;
+      await this.#inTurn(recipient, async () => {
+        const id = await this.#untilAccepted(recipient, key);
+        if (id !== undefined) this.#accept(recipient, id);
+      });
     }
   }
 
+  /** Not faster than asked for; what an outage held up is not made good for. */
+  async #isDue(): Promise<void> {
+    const { perSecond, target } = this.#options;
+    const pace = this.count < target ? perSecond : Math.max(perSecond / 4, Math.min(perSecond, 100));
+    const due = Math.max(this.#due, performance.now());
+    this.#due = due + 1000 / pace;
+    await sleep(Math.max(0, due - performance.now()));
+  }
+
+  /** After everything that was to be sent to this recipient before. */
+  async #inTurn(recipient: string, send: () => Promise<void>): Promise<void> {
+    const turn = (this.#turns.get(recipient) ?? Promise.resolve()).then(send);
+    this.#turns.set(recipient, turn);
+    await turn;
+    if (this.#turns.get(recipient) === turn) this.#turns.delete(recipient);
+  }
+
   async #untilAccepted(recipient: string, key: string | undefined): Promise<string | undefined> {
-    for (let delayMs = 20; ; delayMs = Math.min(delayMs * 2, 1_000)) {
-      const id = await this.#post(recipient, key).catch(() => undefined);
+    if (this.#stopped) return undefined; // While it waited for its turn.
+    for (let delayMs = 50; ; delayMs = Math.min(delayMs * 2, 1_000)) {
+      const id = await this.#post(recipient, key);
       if (id !== undefined) return id;
       if (this.#stopped && key !== undefined) this.unanswered.add(key);
       if (this.#stopped) return undefined;
@@ -117,12 +146,13 @@ export class Load {
     }
   }
 
-  async #post(recipient: string, key: string | undefined): Promise<string | undefined> {
+  /** The id that it was accepted with; undefined when it was refused or not answered. */
+  async #post(recipient: string, key: string | undefined, dispatcher = this.#agent): Promise<string | undefined> {
     const { system, provider } = this.#options;
     let status = 0;
     try {
       const answer = await request(`${system.apiUrl}/v1/notifications`, {
-        dispatcher: this.#agent,
+        dispatcher,
         method: 'POST',
         headers: {
           authorization: `Bearer ${API_KEY}`,
@@ -138,9 +168,10 @@ export class Load {
       status = answer.statusCode;
       const body = (await answer.body.json()) as { id?: string };
       if (status === 202 && body.id !== undefined) return body.id;
-    } finally {
-      if (status !== 202) this.refusals.set(status, (this.refusals.get(status) ?? 0) + 1);
+    } catch {
+      status = status === 202 ? 0 : status; // The answer was cut off: what it said is not known.
     }
+    this.refusals.set(status, (this.refusals.get(status) ?? 0) + 1);
     return undefined;
   }
 }

@@ -15,8 +15,8 @@ export const USAGE = `npm run test:faults [-- OPTIONS]
   --seed N            the schedule's seed (default: of the clock); again for more than one
   --only 8,12         these faults alone
   --notifications N   accepted at least, for each fault (default 20000)
-  --rate N            notifications per second, as long as they are accepted (default 500)
-  --report FILE       write the table into FILE, between its markers`;
+  --rate N            notifications per second, as long as they are accepted (default 1000)
+  --report FILE       write the results into FILE, between its markers, after each fault`;
 
 /** @throws TypeError with a sentence for what is no option or no number */
 export function parseOptions(args: readonly string[]): SuiteOptions {
@@ -26,7 +26,7 @@ export function parseOptions(args: readonly string[]): SuiteOptions {
       seed: { type: 'string', multiple: true },
       only: { type: 'string' },
       notifications: { type: 'string', default: '20000' },
-      rate: { type: 'string', default: '500' },
+      rate: { type: 'string', default: '1000' },
       report: { type: 'string' },
     },
   });
@@ -38,6 +38,13 @@ export function parseOptions(args: readonly string[]): SuiteOptions {
     report: values.report,
   };
 }
+
+/** The command that runs a fault again as it was; those that have tests of their own have no seed and no load. */
+export const replay = (number: number, seed: number | undefined, { notifications, perSecond }: SuiteOptions): string =>
+  [
+    `npm run test:faults -- --only ${number}`,
+    ...(seed === undefined ? [] : [`--seed ${seed} --notifications ${notifications} --rate ${perSecond}`]),
+  ].join(' ');
 
 function whole(name: string, text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new TypeError(`${name} takes a whole number, not "${text}"`);

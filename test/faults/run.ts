@@ -5,6 +5,7 @@ import { readLog, readStores } from './evidence.ts';
 import type { Fault, Scene } from './fault.ts';
 import { Load } from './load.ts';
 import { judge, type Evidence, type Verdict } from './oracle.ts';
+import { serversOf } from './processes.ts';
 import { Provider } from './provider.ts';
 import { System } from './system.ts';
 
@@ -23,7 +24,9 @@ export interface Result extends Verdict {
   readonly mayRepeat: number;
 }
 
-const PATIENCE_S = 120;
+const PATIENCE_S = 240;
+/** How long after the mending every service may take to be ready again, and a notification sent then to be delivered. */
+const RECOVERY_MS = 300_000;
 /** A stop in order may take so long (architecture: shutdown). */
 const SHUTDOWN_MS = 10_000;
 
@@ -37,12 +40,14 @@ export async function run(fault: Fault, stack: DisposableStack, options: RunOpti
   const system = await System.start({
     stack,
     settings: fault.settings ?? {},
+    apiSettings: fault.apiSettings ?? {},
     replicas: fault.replicas ?? {},
     brokers: kafka?.bootstrap,
     postgresPort: postgres?.port,
     prepare: fault.prepare,
   });
-  const load = new Load({ system, provider, random: seeded(options.seed), perSecond: options.perSecond });
+  const target = Math.ceil(options.notifications * (fault.share ?? 1));
+  const load = new Load({ system, provider, seed: options.seed, perSecond: options.perSecond, target });
   let mayRepeat = 0;
   const scene: Scene = {
     system,
@@ -55,20 +60,24 @@ export async function run(fault: Fault, stack: DisposableStack, options: RunOpti
       return postgres ?? missing('PostgreSQL');
     },
     random: (from, to) => from + Math.floor(random() * (to - from)),
+    part: (share) => Math.ceil(target * share),
     say: options.say,
     mayRepeat: (calls) => (mayRepeat += calls),
   };
   const supervisor = new AbortController();
   const supervised = system.supervise(supervisor.signal);
   try {
-    const target = Math.ceil(options.notifications * (fault.share ?? 1));
-    await load.more(Math.ceil(target / 10));
+    options.say('the services are ready');
+    await load.more(Math.ceil(target / 20));
     await fault.act(scene);
+    options.say(`mended; ${load.count} accepted so far, ${provider.delivered.size} delivered`);
     const recoveredAfter = await recovery(scene);
-    await load.more(Math.max(0, target - load.count), 600_000);
+    // Some of them always after the mending.
+    await load.more(Math.max(Math.ceil(target / 20), target - load.count), 600_000);
     await load.stop();
     options.say(`${load.count} accepted; refused: ${JSON.stringify(Object.fromEntries(load.refusals))}`);
     const evidence = await arrived(scene, fault.patienceSeconds ?? PATIENCE_S);
+    options.say('everything has arrived, or patience has ended');
     const verdict = judge(evidence, mayRepeat);
     const problems = [...verdict.problems, ...((await fault.check?.(scene)) ?? []), ...(await auditProblems(scene))];
     supervisor.abort();
@@ -93,16 +102,18 @@ function missing(of: string): never {
 /** Seconds until every service is ready and a notification sent now is delivered. */
 async function recovery({ system, load, provider }: Scene): Promise<number> {
   const began = performance.now();
-  for (; performance.now() - began < 180_000; await sleep(100)) {
+  const isLate = (): boolean => performance.now() - began > RECOVERY_MS;
+  for (; !isLate(); await sleep(100)) {
     const id = (await system.isReady()) ? await load.probe() : undefined;
     if (id === undefined) continue;
-    for (let waited = 0; waited < 60_000; waited += 20) {
-      if (provider.calls.some((call) => call.notificationId === id)) return (performance.now() - began) / 1000;
-      await sleep(20);
+    for (let seen = 0; !isLate(); await sleep(20)) {
+      const calls = provider.calls.slice(seen);
+      seen += calls.length;
+      if (calls.some((call) => call.notificationId === id)) return (performance.now() - began) / 1000;
     }
-    throw new Error('A notification that was accepted after the mending was not delivered within 60 s');
+    throw new Error(`A notification accepted after the mending was not delivered within ${RECOVERY_MS / 1000} s of it`);
   }
-  throw new Error('The services were not ready within 180 s of the mending');
+  throw new Error(`The services were not ready within ${RECOVERY_MS / 1000} s of the mending`);
 }
 
 /** The evidence once nothing is missing any more, or as it is when patience ends. */
@@ -110,15 +121,18 @@ async function arrived({ system, load, provider }: Scene, patienceSeconds: numbe
   const log = await readLog(system);
   const { accepted, ids } = load;
   const until = performance.now() + patienceSeconds * 1000;
+  const isLate = (): boolean => performance.now() > until;
+  const areDelivered = (): boolean => {
+    const { delivered } = provider;
+    return ids.every((id) => delivered.has(id));
+  };
+  while (!areDelivered() && !isLate()) await sleep(500);
   for (;;) {
-    const delivered = provider.delivered;
-    if (ids.every((id) => delivered.has(id)) || performance.now() > until) {
-      const stores = await readStores(system);
-      const isThere = (id: string): boolean => (stores.ledger.get(id)?.delivered ?? 0) > 0 && stores.audit.has(id);
-      const evidence = { accepted, log, calls: provider.calls, ...stores };
-      if ([...log].every(isThere) || performance.now() > until) return evidence;
-    }
-    await sleep(500);
+    const stores = await readStores(system);
+    const isThere = (id: string): boolean => (stores.ledger.get(id)?.delivered ?? 0) > 0 && stores.audit.has(id);
+    if ([...log].every(isThere) || isLate()) return { accepted, log, calls: provider.calls, ...stores };
+    // Each reading takes from those who are still at work.
+    await sleep(1_000);
   }
 }
 
@@ -136,5 +150,17 @@ async function stopProblems(system: System): Promise<string[]> {
     ...notReady,
     ...(codes.every((code) => code === 0) ? [] : [`Exit codes at the end: ${codes.join(', ')}`]),
     ...(took < SHUTDOWN_MS ? [] : [`The services took ${Math.round(took)} ms to stop`]),
+    ...leaks(system),
+  ];
+}
+
+/** Processes that outlived the services, and servers that were started beside those that the stack has. */
+function leaks(system: System): string[] {
+  const left = system.processes;
+  const servers = serversOf(system.stack);
+  const parts = Object.keys(system.stack.parts).length;
+  return [
+    ...(left.length === 0 ? [] : [`${left.length} processes of the services are left, such as ${left[0]}`]),
+    ...(servers.length <= parts ? [] : [`The stack has ${servers.length} servers, and ${parts} parts`]),
   ];
 }

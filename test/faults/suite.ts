@@ -1,12 +1,11 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { buildApps } from '../../tools/build/build-apps.ts';
 import { endStack, endStackNow, startDisposableStack, type DisposableStack } from '../../tools/stack/disposable.ts';
+import { runCovered } from './covered.ts';
 import { FAULTS } from './faults/all.ts';
-import { isCovered, type CoveredFault, type Fault } from './fault.ts';
-import { parseOptions, USAGE, type SuiteOptions } from './options.ts';
-import { isWell, table, writeReport, type Line } from './report.ts';
+import { isCovered, type Fault } from './fault.ts';
+import { parseOptions, replay, USAGE, type SuiteOptions } from './options.ts';
+import { isWell, originOf, table, writeReport, type Line } from './report.ts';
 import { run } from './run.ts';
 
 /** Runs the suite; gives the exit code: 0 when every promise held, 1 when one did not, 2 for options that are none. */
@@ -24,39 +23,34 @@ export async function runSuite(args: readonly string[]): Promise<number> {
     return 2;
   }
   await buildApps();
+  const began = performance.now();
+  const origin = originOf();
   const lines: Line[] = [];
+  const done = async (line: Line): Promise<void> => {
+    lines.push(line);
+    lines.sort((a, b) => a.number - b.number);
+    // After each: a run that is cut short has its results, too.
+    const minutes = (performance.now() - began) / 60_000;
+    if (options.report !== undefined) await writeReport(options.report, lines, { ...options, origin, minutes });
+  };
   const stacks = new Stacks();
   try {
     // Those of the cluster last, so that each stack is started once and only one runs at a time.
-    const [single, cluster] = [false, true].map((of) => wanted.filter((fault) => usesCluster(fault) === of));
-    for (const fault of [...(single ?? []), ...(cluster ?? [])]) {
-      const seeds = isCovered(fault) ? options.seeds.slice(0, 1) : options.seeds;
-      for (const seed of seeds) lines.push(await outcomeOf(fault, seed, options, stacks));
-    }
+    const underLoad = wanted.filter((fault): fault is Fault => !isCovered(fault));
+    for (const cluster of [false, true])
+      for (const fault of underLoad.filter((each) => (each.cluster === true) === cluster))
+        for (const seed of options.seeds) await done(await outcomeOf(fault, seed, options, stacks));
   } finally {
     await stacks.end();
   }
-  lines.sort((a, b) => a.number - b.number);
-  console.log(`\n${table(lines)}\n`);
-  if (options.report !== undefined) {
-    const notes = [`${options.notifications} notifications per fault, ${options.perSecond} per second.`];
-    await writeReport(options.report, lines, notes);
-  }
+  for (const line of await runCovered(wanted.filter((fault) => isCovered(fault)))) await done(line);
+  console.log(`\n${table(lines)}\n\n${((performance.now() - began) / 60_000).toFixed(0)} minutes`);
   for (const line of lines.filter((each) => !isWell(each)))
-    console.log(
-      `Again: npm run test:faults -- --only ${line.number} --seed ${line.seed} --notifications ${options.notifications}`,
-    );
+    console.log(`Again: ${replay(line.number, line.seed, options)}`);
   return lines.every(isWell) ? 0 : 1;
 }
 
-const usesCluster = (fault: Fault | CoveredFault): boolean => !isCovered(fault) && fault.cluster === true;
-
-async function outcomeOf(
-  fault: Fault | CoveredFault,
-  seed: number,
-  options: SuiteOptions,
-  stacks: Stacks,
-): Promise<Line> {
+async function outcomeOf(fault: Fault, seed: number, options: SuiteOptions, stacks: Stacks): Promise<Line> {
   const { number, title } = fault;
   const began = performance.now();
   const say = (what: string): void =>
@@ -64,9 +58,10 @@ async function outcomeOf(
   console.log(`\n${number}. ${title} (seed ${seed})`);
   const line = { number, title, seed };
   try {
-    if (isCovered(fault)) return { ...line, outcome: { covered: await testsPass(fault.tests) } };
     const stack = await stacks.get(fault.cluster === true);
     const outcome = await run(fault, stack, { ...options, seed, say });
+    // What broke a promise may still be broken.
+    if (outcome.problems.length > 0) await stacks.end();
     for (const problem of outcome.problems) say(`PROBLEM: ${problem}`);
     say(`lost ${outcome.lost}, duplicated ${outcome.duplicated}, out of order ${outcome.reordered}`);
     return { ...line, outcome };
@@ -76,12 +71,6 @@ async function outcomeOf(
     await stacks.end();
     return { ...line, outcome: { failed: (error as Error).message } };
   }
-}
-
-async function testsPass(tests: readonly string[]): Promise<boolean> {
-  const child = spawn('npx', ['vitest', 'run', ...tests], { stdio: ['ignore', 'ignore', 'inherit'] });
-  const [code] = (await once(child, 'exit')) as [number | null];
-  return code === 0;
 }
 
 /** The stack that is running: one broker or three, started when first needed. */

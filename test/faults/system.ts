@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { ServiceProcess, type ServiceName } from '@bongsu/testing';
+import pg from 'pg';
 import { startPart, stopPart, type DisposablePart, type DisposableStack } from '../../tools/stack/disposable.ts';
 import { createServiceDatabase, serviceUrl, superuserOf } from '../../tools/stack/postgres-database.ts';
-
+import { askKafka } from './ask-kafka.ts';
 import type { Fault } from './fault.ts';
+import { processesWith } from './processes.ts';
 
 export const API_KEY = 'faults-0123456789abcdef0123456789abcdef';
 /** Provider calls whose outcome is not recorded yet, at most, per process: as many may be repeated after a kill. */
@@ -26,6 +28,8 @@ const SERVICES: readonly ServiceName[] = ['api', 'notification', 'audit'];
 export interface SystemOptions {
   readonly stack: DisposableStack;
   readonly settings: Readonly<Record<string, string>>;
+  /** Over those, of the api alone. */
+  readonly apiSettings: Readonly<Record<string, string>>;
   /** How many of each service; default one. */
   readonly replicas: Readonly<Record<string, number>>;
   /** `host:port` of brokers instead of the stack's own, for a proxy in between. */
@@ -142,11 +146,34 @@ export class System {
     return Promise.all([...this.#services.values()].map((service) => service.stop()));
   }
 
-  /** Stops what still runs, and clears up. */
+  /** Processes that have this system's topics in their environment: its services, and whatever they started. */
+  get processes(): number[] {
+    return processesWith(`KAFKA_TOPIC_PREFIX=${this.prefix}`);
+  }
+
+  /** Stops what still runs, and clears up: hundreds of topics of earlier faults would make a later start of Kafka slow. */
   async close(): Promise<void> {
     await Promise.all([...this.#services.values()].map((service) => service.kill()));
+    for (const pid of this.processes) process.kill(pid, 'SIGKILL');
+    // What a fault that failed has left broken cannot be asked; its stack is ended after it.
+    await Promise.race([this.#deleteTopics().catch(() => undefined), sleep(20_000, undefined, { ref: false })]);
+    await this.#dropDatabase().catch(() => undefined);
     await this.#clearUp?.();
     this.#clearUp = undefined;
+  }
+
+  #deleteTopics(): Promise<void> {
+    return askKafka(this, async (admin) => {
+      const topics = (await admin.listTopics()).filter((name) => name.startsWith(this.prefix));
+      await admin.deleteTopics({ topics });
+    });
+  }
+
+  async #dropDatabase(): Promise<void> {
+    const client = new pg.Client({ connectionString: this.stack.postgresUrl });
+    await client.connect();
+    await client.query(`DROP DATABASE IF EXISTS ${this.#database} WITH (FORCE)`);
+    await client.end();
   }
 
   stopPart(part: DisposablePart, how: 'in order' | 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): Promise<void> {
@@ -177,7 +204,7 @@ export class System {
   }
 
   #env(service: ServiceName): Record<string, string> {
-    const { stack, settings, brokers, postgresPort } = this.#options;
+    const { stack, settings, apiSettings, brokers, postgresPort } = this.#options;
     return {
       KAFKA_BROKERS: brokers ?? stack.kafkaBrokers,
       KAFKA_TOPIC_PREFIX: this.prefix,
@@ -188,6 +215,7 @@ export class System {
       LOG_LEVEL: 'warn',
       ...SETTINGS,
       ...settings,
+      ...(service === 'api' ? apiSettings : {}),
     };
   }
 }

@@ -10,7 +10,7 @@ const SEED = Number(process.env['BONGSU_SEED'] ?? Date.now() % 100_000);
 it.each(FAULTS.flatMap((fault) => (!isCovered(fault) && SHORT.has(fault.number) ? [fault] : [])))(
   `survives fault $number: $title (seed ${SEED})`,
   async (fault) => {
-    const options = { seed: SEED, notifications: 1_000, perSecond: 200, say: () => {} };
+    const options = { seed: SEED, notifications: 1_000, perSecond: 400, say: () => {} };
     const result = await run(fault, inject('bongsu'), options);
     expect(result).toMatchObject({ lost: 0, reordered: 0, problems: [] });
   },

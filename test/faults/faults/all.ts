@@ -5,6 +5,7 @@ import { KAFKA_FAULTS } from './kafka.ts';
 import { RECORD_FAULTS } from './records.ts';
 import { POSTGRES_FAULTS } from './postgres.ts';
 import { PROVIDER_FAULTS } from './providers.ts';
+import { AMOUNT_FAULTS } from './amounts.ts';
 import { SERVICE_FAULTS } from './services.ts';
 
 /** All faults, by number. */
@@ -15,5 +16,6 @@ export const FAULTS: readonly (Fault | CoveredFault)[] = [
   ...SERVICE_FAULTS,
   ...PROVIDER_FAULTS,
   ...RECORD_FAULTS,
+  ...AMOUNT_FAULTS,
   ...COVERED_FAULTS,
 ].toSorted((a, b) => a.number - b.number);

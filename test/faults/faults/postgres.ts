@@ -6,7 +6,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { specOf } from '../../../tools/stack/disposable.ts';
 import type { Fault } from '../fault.ts';
+import { CONCURRENCY } from '../system.ts';
 
+/** Enough for what the load leaves there, twice over. */
+const DISK_BYTES = 1024 ** 3;
 /** Where the database of fault 14 lies; made by its `prepare`. */
 let small: string | undefined;
 
@@ -24,7 +27,7 @@ export const POSTGRES_FAULTS: readonly Fault[] = [
         await load.more(300);
       }
       // Whoever cannot renew its lease in time ends; its calls that were not recorded are made again.
-      mayRepeat(3 * 64);
+      mayRepeat(3 * CONCURRENCY);
     },
   },
   {
@@ -37,16 +40,15 @@ export const POSTGRES_FAULTS: readonly Fault[] = [
       await sleep(30_000);
       postgres.set('up');
       say('and does again');
-      mayRepeat(64);
+      mayRepeat(CONCURRENCY);
     },
   },
   {
     number: 14,
     title: 'the disk of PostgreSQL is full',
-    share: 0.5,
     async prepare(stack, database) {
       small = mkdtempSync(join(tmpdir(), 'bongsu-small-disk-'));
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=400m', 'tmpfs', small]);
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=${DISK_BYTES}', 'tmpfs', small]);
       const { uid, gid } = statSync(specOf(stack, 'postgres').cwd);
       chownSync(small, uid, gid);
       chmodSync(small, 0o700);
@@ -70,14 +72,14 @@ export const POSTGRES_FAULTS: readonly Fault[] = [
       const filler = join(small!, 'filler');
       say('the disk is full');
       try {
-        writeFileSync(filler, Buffer.alloc(400 * 1024 * 1024));
+        writeFileSync(filler, Buffer.alloc(DISK_BYTES));
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
       }
       await sleep(20_000);
       rmSync(filler);
       say('and has room again');
-      mayRepeat(64);
+      mayRepeat(CONCURRENCY);
       await load.more(300);
     },
   },
@@ -102,7 +104,7 @@ export const POSTGRES_FAULTS: readonly Fault[] = [
         postgres.set('up');
         await sleep(random(300, 1_500));
       }
-      mayRepeat(64);
+      mayRepeat(CONCURRENCY);
     },
   },
 ];
