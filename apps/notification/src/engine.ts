@@ -77,7 +77,7 @@ export class Engine {
     const { dataSource, worker, logger } = options;
     this.#options = options;
     this.shards = new Shards(dataSource, worker.id);
-    this.#ledger = new Ledger(dataSource, worker, this.shards);
+    this.#ledger = new Ledger(dataSource, worker, this.shards, (found) => this.#found(found));
     this.#settler = new Settler(
       this.#ledger,
       {
@@ -199,8 +199,7 @@ export class Engine {
   async #lose(shard: number): Promise<void> {
     this.shards.lose(shard);
     this.#backlog.forget(shard);
-    const waiting = this.#dispatcher.remove(shard).map(({ id }) => id);
-    await this.#ledger.giveBack([...waiting, ...this.#ledger.forgetDoubts(shard)]);
+    await this.#ledger.giveBack(this.#dispatcher.remove(shard).map(({ id }) => id));
   }
 
   /**
@@ -216,6 +215,14 @@ export class Engine {
     await this.#relay.stop();
     await this.#options.worker.leave();
     await this.#options.providers.close();
+  }
+
+  #found(deliveries: readonly LeasedDelivery[]): void {
+    this.#options.logger.warn(
+      { found: deliveries.length },
+      'Deliveries were leased to this worker without its knowing',
+    );
+    this.#dispatcher.add(deliveries);
   }
 
   #committed(settlements: readonly Settlement[]): void {

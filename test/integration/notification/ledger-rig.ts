@@ -23,9 +23,10 @@ export const inLedger = (): string => FLOW;
 /** A ledger of its own for one test file, empty before each test. */
 export function ledgerRig() {
   let dataSource: DataSource;
+  let url: string;
   let close: () => Promise<void>;
   beforeAll(async () => {
-    ({ dataSource, close } = await freshLedger());
+    ({ dataSource, url, close } = await freshLedger());
   });
   afterAll(() => close());
   beforeEach(() =>
@@ -38,12 +39,17 @@ export function ledgerRig() {
     get dataSource() {
       return dataSource;
     },
-    replica: async (leaseMs = LEASE_MS) => {
-      const worker = await Worker.register(dataSource, leaseMs, logger);
-      const shards = new Shards(dataSource, worker.id);
-      const ledger = new Ledger(dataSource, worker, shards);
+    get url() {
+      return url;
+    },
+    /** @param through its way to the database, if it is not the usual one */
+    replica: async (leaseMs = LEASE_MS, through = dataSource) => {
+      const worker = await Worker.register(through, leaseMs, logger);
+      const shards = new Shards(through, worker.id);
+      const found: LeasedDelivery[] = [];
+      const ledger = new Ledger(through, worker, shards, (deliveries) => found.push(...deliveries));
       const own = (shard: number) => shards.exclusively(shard, () => Promise.resolve());
-      return { worker, shards, ledger, own };
+      return { worker, shards, ledger, own, found };
     },
     rows: (where = 'true') =>
       query<{ id: string; status: string; worker_id: string | null; flow: string | null }>(

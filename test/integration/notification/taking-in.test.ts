@@ -1,8 +1,7 @@
 import { deliveryId } from '@bongsu/contracts';
-import { Outbox, StreamClosedError, poolOf, query, transaction } from '@bongsu/persistence';
-import { describe, expect, it, vi } from 'vitest';
-import { Ledger } from '../../../apps/notification/src/ledger/ledger.js';
-import { ShardLostError, Shards } from '../../../apps/notification/src/ledger/shards.js';
+import { Outbox, StreamClosedError, query, transaction } from '@bongsu/persistence';
+import { describe, expect, it } from 'vitest';
+import { ShardLostError } from '../../../apps/notification/src/ledger/shards.js';
 import { reapDeadWorkers } from '../../../apps/notification/src/ledger/workers.js';
 import { logger } from './database.js';
 import { SHARD, accepted, ids, inMemory, ledgerRig, settlement } from './ledger-rig.js';
@@ -106,25 +105,5 @@ describe('the outbox', () => {
       "SELECT seq FROM outbox WHERE stream = 'contended' ORDER BY seq",
     );
     expect(seqs.map(({ seq }) => Number(seq))).toEqual(Array.from({ length: 50 }, (_, n) => n + 1));
-  });
-});
-
-describe('a batch whose intake was committed and not confirmed', () => {
-  it('is started when it comes again, once', async () => {
-    const { ledger, own, worker } = await replica();
-    await own(SHARD);
-    const batch = [accepted({ recipient: { id: 'a' } }), accepted({ recipient: { id: 'b' } })];
-    // The same worker took it in by another connection, whose answer nobody heard; and this one fails before it can.
-    const deaf = new Ledger(rig.dataSource, worker, new Shards(rig.dataSource, worker.id));
-    const commitUnheard = (): never =>
-      deaf.takeIn(SHARD, batch, inMemory, true).then(() => {
-        throw Object.assign(new Error('Connection terminated unexpectedly'), { code: 'ECONNRESET' });
-      }) as never;
-    const breaking = vi.spyOn(poolOf(rig.dataSource), 'query').mockImplementationOnce(commitUnheard);
-    await expect(ledger.takeIn(SHARD, batch, inMemory, true)).rejects.toThrow('Connection terminated');
-    breaking.mockRestore();
-    const again = await ledger.takeIn(SHARD, batch, inMemory, true);
-    expect(again.map(({ notificationId }) => notificationId)).toEqual(batch.map(({ request }) => request.id));
-    expect(await ledger.takeIn(SHARD, batch, inMemory, true)).toEqual([]);
   });
 });

@@ -18,6 +18,8 @@ export interface ClaimerOptions {
 const CLAIM_LIMIT = 1000;
 /** And while bulk gives way: a page keeps the processor from the urgent ones that come meanwhile. */
 const SMALL_PAGE = 200;
+/** How often the ledger is asked for leases that got lost, milliseconds: as long may whatever nobody thought of delay one. */
+const LOST_MS = 30_000;
 
 /**
  * Brings work from the ledger to the dispatcher: due retries and scheduled deliveries; what waits of flows that hold less
@@ -28,6 +30,7 @@ export class Claimer {
   readonly #options: ClaimerOptions;
   readonly #due: Rounds;
   readonly #backlog: Rounds;
+  readonly #lost: Rounds;
 
   constructor(options: ClaimerOptions) {
     this.#options = options;
@@ -35,15 +38,17 @@ export class Claimer {
     // Two, because a look for due work must not wait for a page of the backlog, nor the other way round.
     this.#due = new Rounds(() => this.#claim(), pollMs, logger);
     this.#backlog = new Rounds(() => this.#readBacklog(), pollMs, logger);
+    this.#lost = new Rounds(() => this.#findLost(), LOST_MS, logger);
   }
 
   start(): void {
     this.#due.start();
     this.#backlog.start();
+    this.#lost.start();
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.#due.stop(), this.#backlog.stop()]);
+    await Promise.all([this.#due.stop(), this.#backlog.stop(), this.#lost.stop()]);
   }
 
   /** There is room in memory again: what waits for it need not wait for the next look. */
@@ -51,7 +56,14 @@ export class Claimer {
     if (this.#options.backlog.waiting() > 0) this.#backlog.now();
   }
 
+  async #findLost(): Promise<boolean> {
+    await this.#options.ledger.findLost();
+    return false;
+  }
+
   async #claim(): Promise<boolean> {
+    // Whether there is anything to claim or not: others may wait for what this worker holds of their shards.
+    await this.#options.ledger.findUnheard();
     let again = await this.#claimDue();
     for (const shard of this.#options.shards.catchingUp) again = (await this.#catchUp(shard)) || again;
     return again;

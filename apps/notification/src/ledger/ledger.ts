@@ -3,14 +3,14 @@ import { Outbox, StreamClosedError, onPool, query, transaction, type Tx } from '
 import type { DataSource } from 'typeorm';
 import { expireGone, findGone, mayBeGone } from '../housekeeping/gone-weeks.js';
 import { firstOfEach, givenOf, mayStart, toDelivery, tracesOf, type AcceptedRequest } from './accepted.js';
-import { Doubts } from './doubts.js';
 import { priorityNumber, toLeased, type ClaimedRow, type LeasedDelivery } from './delivery.js';
+import { Leases, type OnFound } from './leases.js';
 import type { Shards } from './shards.js';
 import { BACKLOG, EMPTY_BACKLOG, LEASE_BACKLOG } from './sql/backlog.js';
 import { END_CANCELLED, ORDERED_KEYS, REMEMBER_CANCELLATION } from './sql/cancel.js';
 import { CLAIM_DUE, COUNT_DUE, HELD_BY_OTHERS } from './sql/claim-due.js';
 import { INSERT_ACCEPTED } from './sql/insert-accepted.js';
-import { GIVE_BACK, SETTLE } from './sql/settle.js';
+import { SETTLE } from './sql/settle.js';
 import { LOCK_ORDERED, WAKE_ORDERED } from './sql/wake-ordered.js';
 import type { Worker } from './workers.js';
 
@@ -55,10 +55,11 @@ export class Ledger {
   readonly #dataSource: DataSource;
   readonly #worker: Worker;
   readonly #shards: Shards;
-  readonly #doubts: Doubts;
+  readonly #leases: Leases;
 
-  constructor(dataSource: DataSource, worker: Worker, shards: Shards) {
-    this.#doubts = new Doubts(dataSource, worker.id);
+  /** @param onFound is given what was leased by statements whose answer never came */
+  constructor(dataSource: DataSource, worker: Worker, shards: Shards, onFound: OnFound) {
+    this.#leases = new Leases(dataSource, worker, shards, onFound);
     this.#dataSource = dataSource;
     this.#worker = worker;
     this.#shards = shards;
@@ -83,7 +84,7 @@ export class Ledger {
     const flows = deliveries.map((delivery) => (mayStart(delivery) ? (admit(delivery) ?? null) : null));
     const insert = (tx: Tx, known: readonly AcceptedRequest[]): Promise<LeasedDelivery[]> =>
       this.#insertAccepted(tx, shard, known, deliveries, flows);
-    return this.#doubts.resolve(deliveries, () => {
+    return this.#leases.lease(() => {
       // One statement, when nothing has to be looked at before or done after it.
       if (ordered.length === 0 && !mayBeGone(deliveries, Date.now())) return insert(onPool(this.#dataSource), batch);
       return transaction(this.#dataSource, async (tx) => {
@@ -97,9 +98,14 @@ export class Ledger {
     });
   }
 
-  /** Leases of a shard that this worker may hold without knowing; the shard is another's now. */
-  forgetDoubts(shard: number): string[] {
-    return this.#doubts.forget(shard);
+  /** Takes what is leased to this worker without its knowing, wherever it got lost. */
+  findLost(): Promise<void> {
+    return this.#leases.look();
+  }
+
+  /** The same at once, if a statement's answer never came; else nothing. */
+  findUnheard(): Promise<void> {
+    return this.#leases.certain();
   }
 
   /** Gives those that may start at once. Throws ShardLostError. */
@@ -135,23 +141,27 @@ export class Ledger {
 
   /** Leases up to `limit` due deliveries of the given shards, oldest first. */
   async claim(shards: readonly number[], limit: number): Promise<LeasedDelivery[]> {
-    const rows = await transaction(this.#dataSource, (tx) =>
-      tx.query<ClaimedRow>(CLAIM_DUE, [this.#worker.id, shards, limit]),
-    );
-    return rows.map(toLeased);
+    return this.#leases.lease(async () => {
+      const rows = await transaction(this.#dataSource, (tx) =>
+        tx.query<ClaimedRow>(CLAIM_DUE, [this.#worker.id, shards, limit]),
+      );
+      return rows.map(toLeased);
+    });
   }
 
   /** Leases the next deliveries of flows that wait in the ledger, in the order they were accepted. */
   async leaseBacklog(parts: readonly BacklogPart[]): Promise<LeasedDelivery[]> {
-    const rows = await transaction(this.#dataSource, (tx) =>
-      tx.query<ClaimedRow>(LEASE_BACKLOG, [
-        this.#worker.id,
-        parts.map(({ shard }) => shard),
-        parts.map(({ flow }) => flow),
-        parts.map(({ count }) => count),
-      ]),
-    );
-    return rows.map(toLeased);
+    return this.#leases.lease(async () => {
+      const rows = await transaction(this.#dataSource, (tx) =>
+        tx.query<ClaimedRow>(LEASE_BACKLOG, [
+          this.#worker.id,
+          parts.map(({ shard }) => shard),
+          parts.map(({ flow }) => flow),
+          parts.map(({ count }) => count),
+        ]),
+      );
+      return rows.map(toLeased);
+    });
   }
 
   /** What waits in the ledger of these shards, flow by flow. */
@@ -186,15 +196,17 @@ export class Ledger {
    */
   async settle(settlements: readonly Settlement[]): Promise<LeasedDelivery[]> {
     const ended = settlements.filter((each) => each.ended && each.delivery.ordered).map((each) => each.delivery);
-    if (ended.length === 0) {
-      await this.#writeOutcomes(onPool(this.#dataSource), settlements);
-      return [];
-    }
-    return transaction(this.#dataSource, async (tx) => {
-      await tx.query(LOCK_ORDERED, [ended.map(({ key }) => key)]);
+    const write = async (tx: Tx): Promise<LeasedDelivery[]> => {
+      if (ended.length > 0) await tx.query(LOCK_ORDERED, [ended.map(({ key }) => key)]);
       await this.#writeOutcomes(tx, settlements);
       return this.#wake(tx, ended, true);
-    });
+    };
+    const woken =
+      ended.length === 0
+        ? await write(onPool(this.#dataSource))
+        : await this.#leases.wake(() => transaction(this.#dataSource, write));
+    this.#leases.settled(settlements.map(({ delivery }) => delivery));
+    return woken;
   }
 
   async #writeOutcomes(tx: Tx, settlements: readonly Settlement[]): Promise<void> {
@@ -232,7 +244,7 @@ export class Ledger {
     factOf: FactOf,
   ): Promise<LeasedDelivery[]> {
     const ids = cancellations.map(({ notificationId }) => notificationId);
-    return transaction(this.#dataSource, async (tx) => {
+    const write = async (tx: Tx): Promise<LeasedDelivery[]> => {
       await this.#shards.assertOwned(tx, shard);
       const gone = await findGone(tx, ids, Date.now());
       const known = cancellations.filter(({ notificationId }) => !gone.has(notificationId));
@@ -249,11 +261,12 @@ export class Ledger {
         ended.filter((delivery) => delivery.ordered),
         !this.#shards.isCatchingUp(shard),
       );
-    });
+    };
+    return this.#leases.wake(() => transaction(this.#dataSource, write));
   }
 
-  async giveBack(ids: readonly string[]): Promise<void> {
-    if (ids.length > 0) await query(this.#dataSource, GIVE_BACK, [this.#worker.id, ids]);
+  giveBack(ids: readonly string[]): Promise<void> {
+    return this.#leases.giveBack(ids);
   }
 
   async countDue(): Promise<number> {

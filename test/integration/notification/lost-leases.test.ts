@@ -1,0 +1,163 @@
+import { poolOf, query } from '@bongsu/persistence';
+import type { DataSource } from 'typeorm';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { notificationDataSource } from '../../../apps/notification/src/database/data-source.js';
+import { FLOW, SHARD, accepted, cancelledFact, ids, inLedger, inMemory, ledgerRig, settlement } from './ledger-rig.js';
+import { UnheardProxy } from './unheard-proxy.js';
+
+const rig = ledgerRig();
+const { replica, rows } = rig;
+const PART = { shard: SHARD, flow: FLOW, count: 2 };
+const BROKEN = /Connection terminated/;
+
+let proxy: UnheardProxy;
+let through: DataSource;
+beforeAll(async () => {
+  const url = new URL(rig.url);
+  proxy = await UnheardProxy.start({ host: url.hostname, port: Number(url.port) });
+  url.hostname = '127.0.0.1';
+  url.port = String(proxy.port);
+  through = await notificationDataSource(url.href, 5).initialize();
+});
+afterAll(async () => {
+  await through.destroy();
+  await proxy.stop();
+});
+
+/** A worker whose connection to the database may break. */
+async function worker() {
+  const made = await replica(undefined, through);
+  await made.own(SHARD);
+  made.shards.caughtUp(SHARD);
+  return made;
+}
+
+const users = (...names: string[]) => names.map((id) => accepted({ recipient: { id } }));
+const ordered = () => accepted({ orderingKey: 'order-42' });
+const cancellation = (notificationId: string) => ({ notificationId, requestedAt: new Date().toISOString() });
+
+/** Deliveries whose retry is due. */
+async function due({ ledger }: Awaited<ReturnType<typeof worker>>, count: number) {
+  const names = Array.from({ length: count }, (_, n) => `user-${n}`);
+  const leased = await ledger.takeIn(SHARD, users(...names), inMemory, true);
+  await ledger.settle(leased.map((each, n) => settlement(each, 'retrying', new Date(Date.now() - 1000 + n))));
+  return ids(leased);
+}
+
+describe('a statement that was committed while its connection broke', () => {
+  it('had taken a batch in: it is started, once, though the batch comes again', async () => {
+    const { ledger, found } = await worker();
+    const batch = users('a', 'b');
+    void proxy.break('ledger_insert_accepted');
+    await expect(ledger.takeIn(SHARD, batch, inMemory, true)).rejects.toThrow(BROKEN);
+    expect(await ledger.takeIn(SHARD, batch, inMemory, true)).toEqual([]);
+    expect(ids(found)).toEqual(batch.map(({ request }) => request.id));
+    await ledger.findLost();
+    expect(found).toHaveLength(2);
+  });
+
+  it('had claimed: what it claimed is there before anything else is claimed', async () => {
+    const made = await worker();
+    const [first, second, third] = await due(made, 3);
+    const { ledger, found } = made;
+    void proxy.break('COMMIT');
+    await expect(ledger.claim([SHARD], 2)).rejects.toThrow(BROKEN);
+    const next = ledger.claim([SHARD], 2).then((claimed) => [...ids(found), ...ids(claimed)]);
+    expect(await next).toEqual([first, second, third]);
+    expect(found).toMatchObject([{ attempts: 1, version: 1 }, { attempts: 1 }]);
+  });
+
+  it('had read a page of the backlog: the page is there before the next one', async () => {
+    const { ledger, found } = await worker();
+    const batch = [accepted(), accepted(), accepted()];
+    await ledger.takeIn(SHARD, batch, inLedger, true);
+    void proxy.break('COMMIT');
+    await expect(ledger.leaseBacklog([PART])).rejects.toThrow(BROKEN);
+    const next = ledger.leaseBacklog([PART]).then((page) => [...ids(found), ...ids(page)]);
+    expect(await next).toEqual(batch.map(({ request }) => request.id));
+  });
+
+  it('had ended a delivery and woken the next of its key', async () => {
+    const { ledger, found } = await worker();
+    const [a, b] = [ordered(), ordered()];
+    const [first] = await ledger.takeIn(SHARD, [a, b], inMemory, true);
+    void proxy.break('COMMIT');
+    await expect(ledger.settle([settlement(first!, 'delivered')])).rejects.toThrow(BROKEN);
+    expect(await ledger.settle([settlement(first!, 'delivered')])).toEqual([]);
+    await ledger.findUnheard();
+    expect(ids(found)).toEqual([b.request.id]);
+    expect(await rows('worker_id IS NOT NULL')).toHaveLength(1);
+  });
+
+  it('had cancelled a delivery and woken the next of its key', async () => {
+    const { ledger, found } = await worker();
+    const [a, b] = [ordered(), ordered()];
+    const [first] = await ledger.takeIn(SHARD, [a, b], inMemory, true);
+    await ledger.giveBack([first!.id]);
+    void proxy.break('COMMIT');
+    const cancel = () => ledger.cancel(SHARD, [cancellation(a.request.id)], cancelledFact);
+    await expect(cancel()).rejects.toThrow(BROKEN);
+    expect(await cancel()).toEqual([]);
+    await ledger.findUnheard();
+    expect(ids(found)).toEqual([b.request.id]);
+  });
+
+  it('is waited for when PostgreSQL is still at it', async () => {
+    const { ledger, found } = await worker();
+    const batch = users('a', 'b');
+    // It has to wait for one who inserts the same notification, and who gives it up in the end.
+    const runner = rig.dataSource.createQueryRunner();
+    await runner.startTransaction();
+    await runner.query(
+      `INSERT INTO notifications (id, tenant, recipient_id, key, accepted_at, request) VALUES ($1, 't', 'r', 'k', now(), '')`,
+      [batch[0]!.request.id],
+    );
+    void proxy.break('ledger_insert_accepted', 'sent');
+    await expect(ledger.takeIn(SHARD, batch, inMemory, true)).rejects.toThrow(BROKEN);
+    const waiting = (text: string) =>
+      query(
+        rig.dataSource,
+        `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE $1`,
+        [`%${text}%`],
+      );
+    await expect.poll(() => waiting('INSERT INTO notifications')).toHaveLength(1);
+    const claiming = ledger.claim([SHARD], 10);
+    await expect.poll(() => waiting('FROM shards')).toHaveLength(2);
+    expect(found).toEqual([]);
+    await runner.rollbackTransaction();
+    await runner.release();
+    expect(await claiming).toEqual([]);
+    expect(ids(found)).toEqual(batch.map(({ request }) => request.id));
+  });
+});
+
+describe('leases that got lost otherwise', () => {
+  it('are given back where the shard is no longer its own', async () => {
+    const { ledger, shards, found } = await worker();
+    const [one] = await ledger.takeIn(SHARD, [accepted()], inMemory, true);
+    const heir = await replica();
+    await heir.own(SHARD);
+    shards.lose(SHARD);
+    // As when a process is cut off from its database: nothing of it arrives.
+    const breaking = vi.spyOn(poolOf(through), 'query').mockImplementationOnce(() => {
+      throw new Error('Connection terminated unexpectedly');
+    });
+    await expect(ledger.giveBack([one!.id])).rejects.toThrow(BROKEN);
+    breaking.mockRestore();
+    expect(await heir.ledger.heldByOthers(SHARD)).toBe(true);
+    await ledger.findUnheard();
+    expect(found).toEqual([]);
+    expect(await heir.ledger.heldByOthers(SHARD)).toBe(false);
+    expect(ids(await heir.ledger.claim([SHARD], 10))).toEqual([one!.notificationId]);
+  });
+
+  it('are found by the regular look, whatever lost them', async () => {
+    const made = await worker();
+    const { ledger, worker: self, found } = made;
+    const [first, second] = await due(made, 2);
+    await query(rig.dataSource, 'UPDATE deliveries SET worker_id = $1 WHERE notification_id = $2', [self.id, second]);
+    expect(ids(await ledger.claim([SHARD], 10))).toEqual([first]);
+    await ledger.findLost();
+    expect(ids(found)).toEqual([second]);
+  });
+});
