@@ -28,8 +28,8 @@ export interface LoadOptions {
 export class Load {
   /** By recipient, in the order accepted. */
   readonly accepted = new Map<string, string[]>();
-  /** Answers other than 202, by status; 0 is no answer. */
-  readonly refusals = new Map<number, number>();
+  /** Answers other than 202, by status; or why there was none, by the error's code. */
+  readonly refusals = new Map<number | string, number>();
   count = 0;
   readonly #options: LoadOptions;
   readonly #agent = new Agent({
@@ -149,7 +149,7 @@ export class Load {
   /** The id that it was accepted with; undefined when it was refused or not answered. */
   async #post(recipient: string, key: string | undefined, dispatcher = this.#agent): Promise<string | undefined> {
     const { system, provider } = this.#options;
-    let status = 0;
+    let status: number | string;
     try {
       const answer = await request(`${system.apiUrl}/v1/notifications`, {
         dispatcher,
@@ -168,8 +168,9 @@ export class Load {
       status = answer.statusCode;
       const body = (await answer.body.json()) as { id?: string };
       if (status === 202 && body.id !== undefined) return body.id;
-    } catch {
-      status = status === 202 ? 0 : status; // The answer was cut off: what it said is not known.
+    } catch (error) {
+      // Cut off before its end: whatever it began with, nobody was told.
+      status = String((error as { code?: unknown }).code ?? error);
     }
     this.refusals.set(status, (this.refusals.get(status) ?? 0) + 1);
     return undefined;

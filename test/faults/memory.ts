@@ -16,13 +16,10 @@ export type Thirds = ReadonlyMap<string, readonly [number, number, number]>;
 /** Reads the services' memory four times a second until the work is done. */
 export async function memoryDuring(system: System, work: Promise<void>): Promise<Thirds> {
   const samples = new Map<string, number[]>(system.names.map((name) => [name, []]));
-  let busy = true;
-  const done = work.finally(() => (busy = false));
-  while (busy) {
+  const done = work.then(() => true);
+  do {
     for (const [name, sizes] of samples) sizes.push(residentBytes(system.service(name).pid) / MB);
-    await Promise.race([done, sleep(250)]);
-  }
-  await done;
+  } while (!(await Promise.race([done, sleep(250, false)])));
   return new Map([...samples].map(([name, sizes]) => [name, thirdsOf(sizes)]));
 }
 

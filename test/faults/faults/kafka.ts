@@ -51,19 +51,19 @@ export const KAFKA_FAULTS: readonly Fault[] = [
     proxy: 'kafka',
     async act({ kafka, load, part, random, say }) {
       const until = performance.now() + LOSING_MS;
-      let [lost, seen] = [0, 0];
+      const count = { lost: 0, seen: 0 };
       kafka.fate = ({ isProduce }) => {
         if (!isProduce) return 'pass';
-        seen++;
+        count.seen++;
         if (random(0, 20) > 0) return 'pass';
-        lost++;
+        count.lost++;
         return random(0, 2) === 0 ? 'lose-response' : 'lose-request';
       };
       await load.more(part(0.5), 300_000);
-      while (lost < ENOUGH_LOST && performance.now() < until) await load.more(100, 300_000);
+      while (count.lost < ENOUGH_LOST && performance.now() < until) await load.more(100, 300_000);
       kafka.fate = () => 'pass';
-      say(`${lost} of ${seen} produce requests or their responses were lost`);
-      if (lost === 0) throw new Error('Nothing was lost: the fault was none');
+      say(`${count.lost} of ${count.seen} produce requests or their responses were lost`);
+      if (count.lost === 0) throw new Error('Nothing was lost: the fault was none');
     },
   },
   {
