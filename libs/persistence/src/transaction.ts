@@ -1,5 +1,6 @@
 import type { PoolClient } from 'pg';
 import type { DataSource } from 'typeorm';
+import { withBinaryArrays } from './binary-arrays.js';
 import { poolOf } from './data-source.js';
 
 /** A statement with a name is prepared once per connection and then only bound: for the hot paths. */
@@ -19,7 +20,7 @@ const on = (client: Pick<PoolClient, 'query'>): Tx => ({
     const result =
       typeof sql === 'string'
         ? await client.query(sql, values as unknown[])
-        : await client.query({ name: sql.name, text: sql.text, values: values as unknown[] });
+        : await client.query({ name: sql.name, text: sql.text, values: withBinaryArrays(sql, values) });
     return result.rows as R[];
   },
 });

@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { hash, randomFillSync } from 'node:crypto';
 import { v7 } from 'uuid';
 
 /**
@@ -10,7 +10,19 @@ import { v7 } from 'uuid';
 export const newNotificationId = (): string => v7();
 
 /** A new event's id: UUIDv7. */
-export const newEventId = (): string => v7();
+export const newEventId = (): string => v7({ random: random16() });
+
+/** Asked for at once: a call per id was 4 % of the time that deliveries take. */
+const pool = Buffer.alloc(16 * 256);
+let drawn = pool.length;
+
+function random16(): Uint8Array {
+  if (drawn === pool.length) {
+    randomFillSync(pool);
+    drawn = 0;
+  }
+  return pool.subarray(drawn, (drawn += 16));
+}
 
 /**
  * The longest window of an Idempotency-Key, milliseconds. A derived id is as much older than its notification as the window
