@@ -3,7 +3,8 @@ import type { Statement } from '@bongsu/persistence';
 /**
  * Writes what became of a batch of deliveries, and their facts into the outbox stream $11: one statement, as this is the hot
  * path and each trip to the database would hold the deliveries' slots. Only rows whose lease is still this worker's ($1)
- * change, and only their facts are appended. The bounds ($8, $9) let the planner leave out partitions.
+ * change, and only their facts are appended; and only if their version is still the one that was leased: this may be written a
+ * second time, as nobody heard that the first had been committed, and its retry may have been claimed again. The bounds ($8, $9) let the planner leave out partitions.
  *
  * First the stream's row is locked, as `Outbox.append` does: writers of one stream take turns, so that sequence order is
  * commit order. When the stream was closed, because this worker was taken for dead, nothing is written and no row returned;
@@ -26,6 +27,7 @@ export const SETTLE: Statement = {
              ended_at = o.ended_at, postponed = o.postponed, worker_id = NULL
         FROM o
        WHERE d.id = o.id AND d.worker_id = $1 AND d.id BETWEEN $8 AND $9 AND EXISTS (SELECT FROM open)
+         AND d.version = o.version - (o.topic IS NOT NULL)::integer
       RETURNING d.id
     ), facts AS MATERIALIZED (
       SELECT o.topic, o.key, o.headers, o.value, row_number() OVER (ORDER BY o.n) AS i
