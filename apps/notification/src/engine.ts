@@ -11,7 +11,7 @@ import type { Logger } from '@bongsu/observability';
 import { OutboxRelay } from '@bongsu/persistence';
 import type { ProviderRegistry } from './channels/provider.js';
 import type { DataSource } from './database/data-source.js';
-import { Admission, roomInMemory } from './dispatch/admission.js';
+import { Admission, roomInMemory, type Places } from './dispatch/admission.js';
 import { Backlog } from './dispatch/backlog.js';
 import { Circuits } from './dispatch/circuits.js';
 import { Claimer } from './dispatch/claimer.js';
@@ -129,22 +129,32 @@ export class Engine {
 
   /** Takes in one Kafka batch of a shard; resolves when it is in the ledger. */
   async takeIn(shard: number, batch: readonly AcceptedRequest[]): Promise<void> {
-    await roomInMemory(this.#dispatcher, this.#backlog, shard, batch);
+    const places = await roomInMemory(this.#dispatcher, this.#backlog, shard, batch);
     const began = performance.now();
     let ahead = false;
-    await this.shards.beside(shard, async () => {
-      const admission = new Admission(this.#dispatcher, this.#backlog, shard, this.shards.isCatchingUp(shard));
-      try {
-        const wake = !this.shards.isCatchingUp(shard) && this.#dispatcher.shares.free >= batch.length;
-        const started = await this.#ledger.takeIn(shard, batch, (delivery) => admission.admit(delivery), wake);
-        admission.start(started);
-        ahead = admission.waiting > batch.length / 2;
-      } finally {
-        admission.end();
-      }
-    });
+    try {
+      await this.shards.beside(shard, async () => {
+        ahead = await this.#takeInBeside(shard, batch, places);
+      });
+    } finally {
+      places?.giveBack();
+    }
     this.#measurePressure();
     if (ahead) await this.#restFrom(performance.now() - began);
+  }
+
+  /** True when most of the batch waits in the ledger. */
+  async #takeInBeside(shard: number, batch: readonly AcceptedRequest[], places: Places | undefined): Promise<boolean> {
+    const isCatchingUp = this.shards.isCatchingUp(shard);
+    const admission = new Admission(this.#dispatcher, this.#backlog, shard, isCatchingUp, places);
+    try {
+      const wake = !isCatchingUp && this.#dispatcher.shares.free >= batch.length;
+      const started = await this.#ledger.takeIn(shard, batch, (delivery) => admission.admit(delivery), wake);
+      admission.start(started);
+      return admission.waiting > batch.length / 2;
+    } finally {
+      admission.end();
+    }
   }
 
   /** Reading ahead takes no more than half of the time, and a tenth while urgent ones come: others' turn comes first. */

@@ -51,6 +51,18 @@ describe('a batch', () => {
     expect(took).toBeLessThan(245);
   });
 
+  it('takes the room that it found, so that another one does not find it too', async () => {
+    const { shares, backlog } = memory(1_000, 600);
+    const dispatcher = { flowOf: () => FLOW, isYielding: false, shares };
+    const both = [3, 4].map((shard) => roomInMemory(dispatcher, backlog, shard, batch(55)));
+    const [first, second] = await Promise.all(both);
+    expect([first !== undefined, second, shares.heldBy(FLOW)]).toEqual([true, undefined, 655]);
+    expect([first?.use(FLOW), first?.use('another')]).toEqual([true, false]);
+    first?.giveBack();
+    first?.giveBack();
+    expect(shares.heldBy(FLOW)).toBe(601);
+  });
+
   it('goes on into the ledger when none comes', async () => {
     expect(await memory(1_000, 660).wait(50)).toBeGreaterThan(240);
   });

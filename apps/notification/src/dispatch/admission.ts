@@ -3,6 +3,7 @@ import { toDelivery, type AcceptedRequest } from '../ledger/accepted.js';
 import type { LeasedDelivery } from '../ledger/delivery.js';
 import type { Backlog } from './backlog.js';
 import type { Dispatcher } from './dispatcher.js';
+import type { MemoryShares } from './schedule/shares.js';
 
 /**
  * How long a batch waits for room in memory before it waits in the ledger, milliseconds. What providers take fast finds room
@@ -10,23 +11,57 @@ import type { Dispatcher } from './dispatcher.js';
  */
 const PATIENCE_MS = 250;
 
+/** Places in memory that a flow was given before its deliveries are in the ledger. */
+export class Places {
+  readonly #shares: MemoryShares;
+  readonly #flow: string;
+  #left: number;
+
+  /** Takes the places. */
+  constructor(shares: MemoryShares, flow: string, count: number) {
+    this.#shares = shares;
+    this.#flow = flow;
+    this.#left = count;
+    shares.take(flow, count);
+  }
+
+  /** Whether there is one for a delivery of this flow, whose it is from now on. */
+  use(flow: string): boolean {
+    if (flow !== this.#flow || this.#left === 0) return false;
+    this.#left--;
+    return true;
+  }
+
+  giveBack(): void {
+    this.#shares.give(this.#flow, this.#left);
+    this.#left = 0;
+  }
+}
+
 /**
- * Resolves when there is room for a batch, or after a while: at once when it has to wait in the ledger anyway, or when bulk gives
- * way. Its first delivery stands for all: a flood is one flow, and where there is none there is room.
+ * Waits for a while until memory has room for a batch, and takes it at once: batches of other shards wait for the same room,
+ * and one that found only half of it would have to wait in the ledger with all that follows. Undefined when there is none, when
+ * the batch has to wait in the ledger anyway, or when bulk gives way. The first delivery stands for all: a flood is one flow,
+ * and where there is none there is room.
  */
 export async function roomInMemory(
   dispatcher: Pick<Dispatcher, 'flowOf' | 'isYielding' | 'shares'>,
   backlog: Backlog,
   shard: number,
   batch: readonly AcceptedRequest[],
-): Promise<void> {
+): Promise<Places | undefined> {
   const [first] = batch;
   const channel = first?.request.channels[0];
-  if (!channel || dispatcher.isYielding) return;
+  if (!channel || dispatcher.isYielding) return undefined;
+  const { shares } = dispatcher;
+  const { priority } = first.request;
   const flow = dispatcher.flowOf(toDelivery(shard, first, channel));
   for (const until = performance.now() + PATIENCE_MS; performance.now() < until; await sleep(5)) {
-    if (backlog.isBehind(shard, flow) || dispatcher.shares.canHold(flow, first.request.priority, batch.length)) return;
+    if (backlog.isBehind(shard, flow)) return undefined;
+    if (!shares.canHold(flow, priority, batch.length)) continue;
+    return new Places(shares, flow, Math.min(batch.length, shares.roomOf(flow, priority)));
   }
+  return undefined;
 }
 
 /** Which deliveries of one batch go straight to memory, and which wait in the ledger behind others of their flow. */
@@ -37,21 +72,32 @@ export class Admission {
   readonly #isCatchingUp: boolean;
   readonly #reserved = new Map<string, string>();
   readonly #waiting: string[] = [];
+  readonly #places: Places | undefined;
   #started = false;
 
-  /** @param isCatchingUp older deliveries of any key may be in other hands or in the ledger: all of these wait there */
-  constructor(dispatcher: Dispatcher, backlog: Backlog, shard: number, isCatchingUp: boolean) {
+  /**
+   * @param isCatchingUp older deliveries of any key may be in other hands or in the ledger: all of these wait there
+   * @param places what roomInMemory has taken for the batch
+   */
+  constructor(
+    dispatcher: Dispatcher,
+    backlog: Backlog,
+    shard: number,
+    isCatchingUp: boolean,
+    places: Places | undefined,
+  ) {
     this.#dispatcher = dispatcher;
     this.#backlog = backlog;
     this.#shard = shard;
     this.#isCatchingUp = isCatchingUp;
+    this.#places = places;
   }
 
   /** Undefined when there is a place in memory, which is reserved; else the flow under which the delivery is to wait. */
   admit(delivery: LeasedDelivery): string | undefined {
     const flow = this.#dispatcher.flowOf(delivery);
     const mustWait = this.#isCatchingUp || this.#backlog.isBehind(this.#shard, flow);
-    if (!mustWait && this.#dispatcher.shares.reserve(flow, delivery.priority)) {
+    if (!mustWait && (this.#places?.use(flow) || this.#dispatcher.shares.reserve(flow, delivery.priority))) {
       this.#reserved.set(delivery.id, flow);
       return undefined;
     }

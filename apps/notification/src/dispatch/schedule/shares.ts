@@ -46,15 +46,15 @@ export class MemoryShares {
     return true;
   }
 
-  /** Takes a place whether there is one or not: the delivery is leased already. */
-  take(flow: string): void {
-    this.#total++;
-    this.#held.set(flow, this.heldBy(flow) + 1);
+  /** Takes places whether there are any or not: the delivery is leased already, or there were when it was looked. */
+  take(flow: string, count = 1): void {
+    this.#total += count;
+    this.#held.set(flow, this.heldBy(flow) + count);
   }
 
-  give(flow: string): void {
-    this.#total--;
-    const held = this.heldBy(flow) - 1;
+  give(flow: string, count = 1): void {
+    this.#total -= count;
+    const held = this.heldBy(flow) - count;
     if (held > 0) this.#held.set(flow, held);
     else this.#held.delete(flow);
   }
