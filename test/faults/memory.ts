@@ -1,43 +1,84 @@
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { System } from './system.ts';
 
 const MB = 1024 ** 2;
+const SAMPLE_EVERY_MS = 500;
 
-/** Resident memory of a process, from Linux's /proc, bytes. */
-export function residentBytes(pid: number): number {
-  const [, pages] = readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ');
-  return Number(pages) * 4096;
+/** A service's memory in each third of a time, MB. */
+export interface Thirds {
+  /** What the system gives it: medians. It holds garbage, too, and pages that are kept for later. */
+  readonly resident: readonly [number, number, number];
+  /** What it uses, on the heap and outside of it: minima, which are what was left after collections. */
+  readonly used: readonly [number, number, number];
 }
 
-/** Medians of the resident memory in each third of a time, by service, MB. */
-export type Thirds = ReadonlyMap<string, readonly [number, number, number]>;
-
-/** Reads the services' memory four times a second until the work is done. */
-export async function memoryDuring(system: System, work: Promise<void>): Promise<Thirds> {
-  const samples = new Map<string, number[]>(system.names.map((name) => [name, []]));
+/** Reads the services' memory from their metrics until the work is done. */
+export async function memoryDuring(system: System, work: Promise<void>): Promise<ReadonlyMap<string, Thirds>> {
+  const samples = new Map(system.names.map((name) => [name, [] as Sample[]]));
   const done = work.then(() => true);
   do {
-    for (const [name, sizes] of samples) sizes.push(residentBytes(system.service(name).pid) / MB);
-  } while (!(await Promise.race([done, sleep(250, false)])));
-  return new Map([...samples].map(([name, sizes]) => [name, thirdsOf(sizes)]));
+    await Promise.all(
+      [...samples].map(async ([name, of]) => {
+        const sample = await sampleOf(system.service(name).managementUrl);
+        if (sample) of.push(sample);
+      }),
+    );
+  } while (!(await Promise.race([done, sleep(SAMPLE_EVERY_MS, false)])));
+  return new Map([...samples].map(([name, of]) => [name, thirdsOf(of)]));
 }
 
-function thirdsOf(sizes: readonly number[]): [number, number, number] {
-  const third = Math.ceil(sizes.length / 3);
-  const [first = 0, second = 0, last = 0] = [0, 1, 2].map((n) => median(sizes.slice(n * third, (n + 1) * third)));
-  return [first, second, last];
+interface Sample {
+  readonly resident: number;
+  readonly used: number;
+}
+
+/** Undefined when it is too busy to say. */
+async function sampleOf(managementUrl: string): Promise<Sample | undefined> {
+  try {
+    const answer = await fetch(`${managementUrl}/metrics`, { signal: AbortSignal.timeout(5_000) });
+    const text = await answer.text();
+    const value = (name: string): number => Number(new RegExp(`^${name} (.+)$`, 'm').exec(text)?.[1]) / MB;
+    return {
+      resident: value('process_resident_memory_bytes'),
+      used: value('nodejs_heap_size_used_bytes') + value('nodejs_external_memory_bytes'),
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+/** @throws Error when there are too few samples to speak of thirds */
+export function thirdsOf(samples: readonly Sample[]): Thirds {
+  if (samples.length < 9) throw new Error(`Only ${samples.length} samples of the memory`);
+  const third = Math.ceil(samples.length / 3);
+  const each = (measure: (of: readonly Sample[]) => number): [number, number, number] => [
+    measure(samples.slice(0, third)),
+    measure(samples.slice(third, 2 * third)),
+    measure(samples.slice(2 * third)),
+  ];
+  return {
+    resident: each((of) => median(of.map(({ resident }) => resident))),
+    used: each((of) => Math.min(...of.map(({ used }) => used))),
+  };
 }
 
 const median = (of: readonly number[]): number => of.toSorted((a, b) => a - b)[of.length >> 1] ?? 0;
 
 /** In words, for whoever watches. */
-export const describe = (thirds: Thirds): string =>
-  [...thirds].map(([name, of]) => `${name} ${of.map(Math.round).join(', ')}`).join('; ');
+export const describe = (memory: ReadonlyMap<string, Thirds>): string =>
+  [...memory].map(([name, { resident, used }]) => `${name} ${inMb(resident)} (of it used ${inMb(used)})`).join('; ');
 
-/**
- * Services whose memory grew from the second to the last third by more than this share; the first third is caches and heaps
- * that fill. Young heaps move by a tenth with each collection.
- */
-export const growing = (thirds: Thirds, share: number): string[] =>
-  [...thirds].flatMap(([name, [, second, last]]) => (last > second * (1 + share) ? [name] : []));
+const inMb = (of: readonly number[]): string => `${of.map(Math.round).join(', ')} MB`;
+
+/** The first third is caches and heaps that fill. Growth from the second to the last by no more than so much is none. */
+const FLAT = { usedMb: 10, usedShare: 0.1, residentShare: 0.3 };
+/** More than a service needs with its buffers full, and far less than a flood would need that was only kept, MB. */
+const BOUND = 768;
+
+/** Services whose memory grew, or is more than they may need. */
+export const notFlat = (memory: ReadonlyMap<string, Thirds>): string[] =>
+  [...memory].flatMap(([name, { resident, used }]) => {
+    const usedGrew = used[2] > used[1] + FLAT.usedMb && used[2] > used[1] * (1 + FLAT.usedShare);
+    const residentGrew = resident[2] > resident[1] * (1 + FLAT.residentShare);
+    return usedGrew || residentGrew || Math.max(...resident) > BOUND ? [name] : [];
+  });

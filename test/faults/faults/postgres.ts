@@ -48,7 +48,7 @@ export const POSTGRES_FAULTS: readonly Fault[] = [
     title: 'the disk of PostgreSQL is full',
     async prepare(stack, database) {
       small = mkdtempSync(join(tmpdir(), 'bongsu-small-disk-'));
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=${DISK_BYTES}', 'tmpfs', small]);
+      execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_BYTES}`, 'tmpfs', small]);
       const { uid, gid } = statSync(specOf(stack, 'postgres').cwd);
       chownSync(small, uid, gid);
       chmodSync(small, 0o700);
