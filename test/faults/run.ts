@@ -30,13 +30,28 @@ const RECOVERY_MS = 300_000;
 /** A stop in order may take so long (architecture: shutdown). */
 const SHUTDOWN_MS = 10_000;
 
+/** What has to be stopped after a fault, whatever happened before. */
+type Open = { stop(): Promise<void> }[];
+
 /** Runs a fault under load, lets everything arrive, and judges. Rejects when the suite itself cannot go on. */
 export async function run(fault: Fault, stack: DisposableStack, options: RunOptions): Promise<Result> {
+  const open: Open = [];
+  try {
+    return await runWith(open, fault, stack, options);
+  } finally {
+    for (const each of open.toReversed()) await each.stop();
+  }
+}
+
+async function runWith(open: Open, fault: Fault, stack: DisposableStack, options: RunOptions): Promise<Result> {
+  const opened = <T extends Open[number]>(each: T): T => (open.push(each), each);
   const random = seeded(options.seed * 1_000 + fault.number);
-  const provider = await Provider.start();
-  const kafka = fault.proxy === 'kafka' ? await KafkaProxy.start({ broker: stack.kafkaBrokers }) : undefined;
+  const provider = opened(await Provider.start());
+  const kafka = fault.proxy === 'kafka' ? opened(await KafkaProxy.start({ broker: stack.kafkaBrokers })) : undefined;
   const postgres =
-    fault.proxy === 'postgres' ? await TcpProxy.start({ host: '127.0.0.1', port: stack.ports.postgres }) : undefined;
+    fault.proxy === 'postgres'
+      ? opened(await TcpProxy.start({ host: '127.0.0.1', port: stack.ports.postgres }))
+      : undefined;
   const system = await System.start({
     stack,
     settings: fault.settings ?? {},
@@ -89,9 +104,6 @@ export async function run(fault: Fault, stack: DisposableStack, options: RunOpti
     await supervised.catch(() => undefined);
     await load.stop().catch(() => undefined);
     await system.close();
-    await provider.stop();
-    await kafka?.stop();
-    await postgres?.stop();
   }
 }
 

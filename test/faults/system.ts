@@ -59,12 +59,24 @@ export class System {
 
   static async start(options: SystemOptions): Promise<System> {
     const system = new System(options);
-    system.#clearUp = await options.prepare?.(options.stack, system.#database);
-    await createServiceDatabase(superuserOf(options.stack.postgresUrl), system.#database);
-    const applied = await system.cli('topics', 'apply', '--yes');
+    try {
+      await system.#start();
+      return system;
+    } catch (error) {
+      await system.close();
+      throw error;
+    }
+  }
+
+  async #start(): Promise<void> {
+    const { stack, prepare } = this.#options;
+    this.#clearUp = await prepare?.(stack, this.#database);
+    await createServiceDatabase(superuserOf(stack.postgresUrl), this.#database);
+    const applied = await this.cli('topics', 'apply', '--yes');
     if (applied.code !== 0) throw new Error(`topics apply: ${applied.output}`);
-    await Promise.all(system.names.map((name) => system.startService(name)));
-    return system;
+    const started = await Promise.allSettled(this.names.map((name) => this.startService(name)));
+    // Only now: one that is still being started when the system is closed would be left over.
+    for (const result of started) if (result.status === 'rejected') throw result.reason;
   }
 
   /** `api`, `notification`, `audit`; of several alike, the others are `notification-2` and so on. */
