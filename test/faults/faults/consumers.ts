@@ -21,7 +21,7 @@ export const CONSUMER_FAULTS: readonly Fault[] = [
     number: 9,
     title: 'a consumer stands still (SIGSTOP) for longer than its session, and wakes',
     replicas: { notification: 2, audit: 2 },
-    async act({ system, load, random, say, mayRepeat }) {
+    async act({ system, load, part, random, say, mayRepeat }) {
       for (const victims of [['notification', 'audit-2'], ['notification-2']]) {
         say(`SIGSTOP of ${victims.join(' and ')}`);
         for (const victim of victims) system.service(victim).signal('SIGSTOP');
@@ -30,14 +30,14 @@ export const CONSUMER_FAULTS: readonly Fault[] = [
         say(`SIGCONT of ${victims.join(' and ')}`);
         for (const victim of victims) system.service(victim).signal('SIGCONT');
         mayRepeat(CONCURRENCY);
-        await load.more(500);
+        await load.more(part(0.05));
       }
     },
   },
   {
     number: 10,
     title: 'every service restarted in order (SIGTERM), each within 10 s',
-    async act({ system, load, say }) {
+    async act({ system, load, part, say }) {
       for (const name of ['notification', 'audit', 'api', 'notification', 'audit', 'api']) {
         const asked = performance.now();
         const code = await system.end(name);
@@ -45,7 +45,7 @@ export const CONSUMER_FAULTS: readonly Fault[] = [
         say(`${name} ended with ${code} after ${Math.round(took)} ms`);
         if (code !== 0 || took > 10_000) throw new Error(`${name} ended with ${code} after ${Math.round(took)} ms`);
         await system.restart(name);
-        await load.more(300);
+        await load.more(part(0.05));
       }
     },
   },

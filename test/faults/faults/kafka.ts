@@ -19,13 +19,17 @@ async function allInSync(system: System): Promise<void> {
 
 const partOf = (broker: number): DisposablePart => `kafka-${broker}`;
 
-async function killAndStart({ system, load, say }: Scene, part: DisposablePart, pauseMs: number): Promise<void> {
+async function killAndStart(
+  { system, load, part: share, say }: Scene,
+  part: DisposablePart,
+  pauseMs: number,
+): Promise<void> {
   say(`kill -9 of ${part}`);
   await system.stopPart(part, 'SIGKILL');
   await sleep(pauseMs);
   await system.startPart(part);
   await allInSync(system);
-  await load.more(200);
+  await load.more(share(0.05));
 }
 
 /** The processes must be the same ones afterwards: whatever is away, a service waits for it. */
@@ -126,13 +130,13 @@ export const KAFKA_FAULTS: readonly Fault[] = [
     differs: 'all ZooKeepers are away for 30 s instead of 60 s',
     cluster: true,
     async act(scene) {
-      const { system, load, random, say } = scene;
+      const { system, load, random, part: share, say } = scene;
       await stayingUp(scene, async () => {
         const zooKeepers = system.parts('zookeeper');
         const one = zooKeepers[random(0, zooKeepers.length)]!;
         say(`kill -9 of ${one}`);
         await system.stopPart(one, 'SIGKILL');
-        await load.more(500);
+        await load.more(share(0.1));
         await system.startPart(one);
         say('kill -9 of all');
         for (const part of zooKeepers) await system.stopPart(part, 'SIGKILL');

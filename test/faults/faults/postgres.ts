@@ -18,13 +18,13 @@ export const POSTGRES_FAULTS: readonly Fault[] = [
   {
     number: 12,
     title: '`kill -9` of PostgreSQL',
-    async act({ system, load, random, say, mayRepeat }) {
+    async act({ system, load, part, random, say, mayRepeat }) {
       for (let round = 0; round < 3; round++) {
         say('kill -9 of PostgreSQL');
         await system.stopPart('postgres', 'SIGKILL');
         await sleep(random(1_000, 6_000));
         await system.startPart('postgres');
-        await load.more(300);
+        await load.more(part(0.05));
       }
       // Whoever cannot renew its lease in time ends; its calls that were not recorded are made again.
       mayRepeat(3 * CONCURRENCY);
@@ -68,7 +68,7 @@ export const POSTGRES_FAULTS: readonly Fault[] = [
         rmSync(folder, { recursive: true });
       };
     },
-    async act({ load, say, mayRepeat }) {
+    async act({ load, part, say, mayRepeat }) {
       const filler = join(small!, 'filler');
       say('the disk is full');
       try {
@@ -80,17 +80,17 @@ export const POSTGRES_FAULTS: readonly Fault[] = [
       rmSync(filler);
       say('and has room again');
       mayRepeat(CONCURRENCY);
-      await load.more(300);
+      await load.more(part(0.05));
     },
   },
   {
     number: 23,
     title: 'latency, resets and 1 KB/s on the way to PostgreSQL',
     proxy: 'postgres',
-    async act({ postgres, load, random, say, mayRepeat }) {
+    async act({ postgres, load, part, random, say, mayRepeat }) {
       say('50 ms more on the way, each way');
       postgres.slowness = { latencyMs: 50 };
-      await load.more(500, 300_000);
+      await load.more(part(0.2), 300_000);
       say('1 KB/s');
       postgres.slowness = { latencyMs: 0, bytesPerSecond: 1024 };
       await sleep(15_000);

@@ -40,7 +40,7 @@ export const RECORD_FAULTS: readonly Fault[] = [
       for (let round = 0; round < 4; round++) {
         const sent = await poison(scene, 3);
         scene.say(`${sent} poison records`);
-        await scene.load.more(500);
+        await scene.load.more(scene.part(0.15));
       }
     },
     async check({ system }) {

@@ -32,9 +32,9 @@ export const SERVICE_FAULTS: readonly Fault[] = [
   {
     number: 15,
     title: 'the api killed around its answers, clients repeat with their keys',
-    async act({ system, load, random, say }) {
+    async act({ system, load, part, random, say }) {
       for (let round = 0; round < 6; round++) {
-        await load.more(random(50, 400));
+        await load.more(part(random(1, 10) / 100));
         say('kill -9 of api');
         await system.killAndRestart('api');
       }
@@ -76,12 +76,12 @@ export const SERVICE_FAULTS: readonly Fault[] = [
       FAKETIME_DONT_FAKE_MONOTONIC: '1',
       FAKETIME_CACHE_DURATION: '1',
     },
-    async act({ load, say }) {
+    async act({ load, part, say }) {
       for (const offset of ['+3600', '+0', '-3600', '+0']) {
         say(`the services' clocks are at ${offset} s`);
         writeFileSync(CLOCK, offset);
         await sleep(3_000);
-        await load.more(300);
+        await load.more(part(0.1));
       }
     },
   },
