@@ -50,7 +50,7 @@ async function measure(socket: pg.ClientConfig, ended: number): Promise<void> {
   await withClient({ ...socket, database: 'postgres' }, (admin) => admin.query(`CREATE DATABASE ${database}`));
   await migrate(socket, database);
   await withClient({ ...socket, database, options: '-c search_path=notification -c jit=off' }, async (client) => {
-    await fillEnded(client, WEEKS, ended);
+    await fillEnded([client, client], WEEKS, ended);
     await addWork(client, ended === 0 ? 1 : WEEKS);
     await client.query('VACUUM ANALYZE');
     console.log(`\n## ${ended.toLocaleString('en')} ended deliveries in ${WEEKS} weeks\n`);

@@ -37,9 +37,10 @@ async function main(): Promise<void> {
   if (options === 'help') return console.log(USAGE);
   await buildApps();
   await buildPrograms();
-  const run = options.growth ? await growth(options) : await bench(options);
+  const grows = options.growth.length > 0;
+  const run = grows ? await growth(options) : await bench(options);
   console.log(`\n${report(run, '')}`);
-  if (options.docs) await publish(run, options.growth ? 'growth' : 'results');
+  if (options.docs) await publish(run, grows ? 'growth' : 'results');
 }
 
 async function bench({ rounds, only, size, out }: Options): Promise<Run> {
@@ -59,11 +60,12 @@ async function bench({ rounds, only, size, out }: Options): Promise<Run> {
 }
 
 /** Not what others do, but what it costs as the work grows. */
-async function growth({ rounds, size, out }: Options): Promise<Run> {
+async function growth({ rounds, growth, size, out }: Options): Promise<Run> {
   const began = machine();
   const workloads: WorkloadResult[] = [];
-  for (const make of GROWTH) {
-    workloads.push(await withBench(size, console.log, (each) => runWorkload(each, make, rounds)));
+  for (const what of growth) {
+    console.log(`${what}:`);
+    workloads.push(await withBench(size, console.log, (each) => runWorkload(each, GROWTH[what], rounds)));
     if (out !== '') await write(out, { ...began, rounds, size, workloads, facts: {} });
   }
   return { ...began, rounds, size, workloads, facts: {} };

@@ -2,13 +2,17 @@ import { parseArgs } from 'node:util';
 
 export const WORKLOADS = ['accept', 'produce', 'consume', 'deliver', 'steady', 'audit', 'urgent'] as const;
 export type WorkloadName = (typeof WORKLOADS)[number];
+/** What grows, with `--growth`. */
+export const GROWING = ['ledger', 'partitions', 'replicas'] as const;
+export type GrowthName = (typeof GROWING)[number];
 
 export interface Options {
   readonly rounds: number;
   readonly only: readonly WorkloadName[];
   /** Share of a round's full size. */
   readonly size: number;
-  readonly growth: boolean;
+  /** What is to grow; none without `--growth`. */
+  readonly growth: readonly GrowthName[];
   /** Where charts and results are written. */
   readonly out: string;
   /** Whether docs/benchmark.md is to tell of this run. */
@@ -16,8 +20,8 @@ export interface Options {
 }
 
 export const USAGE = `npm run bench -- [--rounds 5] [--only ${WORKLOADS.join(',')}] [--quick] [--growth] [--out FOLDER]
-  --rounds   how often each arm runs, after one round that warms up
-  --only     the workloads to run, comma-separated
+  --rounds   how often each arm runs, after one round that warms up (5; with --growth 3)
+  --only     the workloads to run, comma-separated (with --growth: ${GROWING.join(',')})
   --quick    rounds of a fifth of the size, two of each unless --rounds says otherwise: to see that it works
   --growth   instead: what is delivered as the ledger, the partitions and the replicas grow
   --out      where results.md, results.json and the charts are written (nowhere when left out)
@@ -38,16 +42,17 @@ export function readOptions(args: readonly string[]): Options | 'help' {
     },
   });
   if (values.help) return 'help';
-  const rounds = Number(values.rounds ?? (values.quick ? 2 : 5));
+  const rounds = Number(values.rounds ?? (values.quick ? 2 : values.growth ? 3 : 5));
   if (!Number.isInteger(rounds) || rounds < 1 || rounds > 100) throw new Error('--rounds takes a number from 1 to 100');
-  const only = values.only?.split(',').map((each) => each.trim()) ?? [...WORKLOADS];
-  const unknown = only.find((each) => !WORKLOADS.includes(each as WorkloadName));
-  if (unknown !== undefined) throw new Error(`--only: there is no ${unknown}, but ${WORKLOADS.join(', ')}`);
+  const known: readonly string[] = values.growth ? GROWING : WORKLOADS;
+  const named = values.only?.split(',').map((each) => each.trim()) ?? known;
+  const unknown = named.find((each) => !known.includes(each));
+  if (unknown !== undefined) throw new Error(`--only: there is no ${unknown}, but ${known.join(', ')}`);
   return {
     rounds,
-    only: only as WorkloadName[],
+    only: values.growth ? [] : (named as WorkloadName[]),
     size: values.quick ? 0.2 : 1,
-    growth: values.growth,
+    growth: values.growth ? (named as GrowthName[]) : [],
     out: values.out,
     docs: values.docs,
   };
