@@ -162,17 +162,23 @@ async function stopProblems(system: System): Promise<string[]> {
     ...notReady,
     ...(codes.every((code) => code === 0) ? [] : [`Exit codes at the end: ${codes.join(', ')}`]),
     ...(took < SHUTDOWN_MS ? [] : [`The services took ${Math.round(took)} ms to stop`]),
-    ...leaks(system),
+    ...(await leaks(system)),
   ];
 }
 
+/** What is left after so long is no process that is just ending, nor one that PostgreSQL has just forked. */
+const LEAK_AFTER_MS = 3_000;
+
 /** Processes that outlived the services, and servers that were started beside those that the stack has. */
-function leaks(system: System): string[] {
-  const left = system.processes;
-  const servers = serversOf(system.stack);
-  const parts = Object.keys(system.stack.parts).length;
-  return [
-    ...(left.length === 0 ? [] : [`${left.length} processes of the services are left, such as ${left[0]}`]),
-    ...(servers.length <= parts ? [] : [`The stack has ${servers.length} servers, and ${parts} parts`]),
-  ];
+async function leaks(system: System): Promise<string[]> {
+  for (const until = performance.now() + LEAK_AFTER_MS; ; await sleep(200)) {
+    const left = system.processes;
+    const servers = serversOf(system.stack);
+    const parts = Object.keys(system.stack.parts).length;
+    const found = [
+      ...(left.length === 0 ? [] : [`${left.length} processes of the services are left, such as ${left[0]}`]),
+      ...(servers.length <= parts ? [] : [`The stack has ${servers.length} servers, and ${parts} parts`]),
+    ];
+    if (found.length === 0 || performance.now() > until) return found;
+  }
 }
