@@ -61,6 +61,22 @@ describe('the outbox relay', () => {
     expect(sent).toEqual([record(2)]);
   });
 
+  it('sends fewer at a time when a batch is refused: it may be more than the producer ever takes', async () => {
+    const name = await stream();
+    const numbers = Array.from({ length: 20 }, (_, n) => n);
+    await append(name, ...numbers);
+    const sent: OutgoingRecord[] = [];
+    const send = async (records: OutgoingRecord[]): Promise<void> => {
+      if (records.length > 5) throw new Error('producer_buffer_full');
+      sent.push(...records);
+    };
+    const relay = new OutboxRelay({ dataSource, stream: name, logger, send, batch: 20, pollMs: 20 });
+    relay.start();
+    await expect.poll(() => sent.length, { timeout: 10_000 }).toBe(20);
+    await relay.stop();
+    expect(sent).toEqual(numbers.map(record));
+  });
+
   it('keeps what Kafka did not take, and sends it in order when it does', async () => {
     const name = await stream();
     const sent: OutgoingRecord[] = [];

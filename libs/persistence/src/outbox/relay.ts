@@ -54,15 +54,20 @@ export class OutboxRelay {
 
   async #run(): Promise<void> {
     let delayMs = 100;
+    let { batch } = this.#options;
     for (;;) {
       try {
         this.#notified = false;
-        const sent = await relayBatch(this.#options);
+        const sent = await relayBatch({ ...this.#options, batch });
         delayMs = 100;
         if (this.#stopping && sent === 0) return;
-        if (sent < this.#options.batch && !this.#notified) await this.#wait(this.#options.pollMs);
+        if (sent < batch && !this.#notified) await this.#wait(this.#options.pollMs);
+        batch = Math.min(batch * 2, this.#options.batch);
       } catch (error) {
         if (this.#stopping) return;
+        // A batch that was refused may be more than the producer ever takes (KAFKA_BUFFER_MEMORY; templates have up to 256 KB):
+        // the same one again would be refused for ever.
+        batch = Math.ceil(batch / 2);
         this.#options.logger.warn({ err: error }, `The outbox waits: trying again in ${delayMs} ms`);
         await this.#wait(delayMs, false);
         delayMs = Math.min(delayMs * 2, 5000);
