@@ -1,36 +1,14 @@
 import { poolOf, query } from '@bongsu/persistence';
-import type { DataSource } from 'typeorm';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { notificationDataSource } from '../../../apps/notification/src/database/data-source.js';
+import { describe, expect, it, vi } from 'vitest';
+import { BROKEN, flakyWorkers } from './flaky-workers.js';
 import { FLOW, SHARD, accepted, cancelledFact, ids, inLedger, inMemory, ledgerRig, settlement } from './ledger-rig.js';
-import { UnheardProxy } from './unheard-proxy.js';
 
 const rig = ledgerRig();
 const { replica, rows } = rig;
 const PART = { shard: SHARD, flow: FLOW, count: 2 };
-const BROKEN = /Connection terminated/;
 
-let proxy: UnheardProxy;
-let through: DataSource;
-beforeAll(async () => {
-  const url = new URL(rig.url);
-  proxy = await UnheardProxy.start({ host: url.hostname, port: Number(url.port) });
-  url.hostname = '127.0.0.1';
-  url.port = String(proxy.port);
-  through = await notificationDataSource(url.href, 5).initialize();
-});
-afterAll(async () => {
-  await through.destroy();
-  await proxy.stop();
-});
-
-/** A worker whose connection to the database may break. */
-async function worker() {
-  const made = await replica(undefined, through);
-  await made.own(SHARD);
-  made.shards.caughtUp(SHARD);
-  return made;
-}
+const flaky = flakyWorkers(rig);
+const { worker } = flaky;
 
 const users = (...names: string[]) => names.map((id) => accepted({ recipient: { id } }));
 const ordered = () => accepted({ orderingKey: 'order-42' });
@@ -48,7 +26,7 @@ describe('a statement that was committed while its connection broke', () => {
   it('had taken a batch in: it is started, once, though the batch comes again', async () => {
     const { ledger, found } = await worker();
     const batch = users('a', 'b');
-    void proxy.break('ledger_insert_accepted');
+    void flaky.proxy.break('ledger_insert_accepted');
     await expect(ledger.takeIn(SHARD, batch, inMemory, true)).rejects.toThrow(BROKEN);
     expect(await ledger.takeIn(SHARD, batch, inMemory, true)).toEqual([]);
     expect(ids(found)).toEqual(batch.map(({ request }) => request.id));
@@ -60,7 +38,7 @@ describe('a statement that was committed while its connection broke', () => {
     const made = await worker();
     const [first, second, third] = await due(made, 3);
     const { ledger, found } = made;
-    void proxy.break('COMMIT');
+    void flaky.proxy.break('COMMIT');
     await expect(ledger.claim([SHARD], 2)).rejects.toThrow(BROKEN);
     const next = ledger.claim([SHARD], 2).then((claimed) => [...ids(found), ...ids(claimed)]);
     expect(await next).toEqual([first, second, third]);
@@ -71,7 +49,7 @@ describe('a statement that was committed while its connection broke', () => {
     const { ledger, found } = await worker();
     const batch = [accepted(), accepted(), accepted()];
     await ledger.takeIn(SHARD, batch, inLedger, true);
-    void proxy.break('COMMIT');
+    void flaky.proxy.break('COMMIT');
     await expect(ledger.leaseBacklog([PART])).rejects.toThrow(BROKEN);
     const next = ledger.leaseBacklog([PART]).then((page) => [...ids(found), ...ids(page)]);
     expect(await next).toEqual(batch.map(({ request }) => request.id));
@@ -81,7 +59,7 @@ describe('a statement that was committed while its connection broke', () => {
     const { ledger, found } = await worker();
     const [a, b] = [ordered(), ordered()];
     const [first] = await ledger.takeIn(SHARD, [a, b], inMemory, true);
-    void proxy.break('COMMIT');
+    void flaky.proxy.break('COMMIT');
     await expect(ledger.settle([settlement(first!, 'delivered')])).rejects.toThrow(BROKEN);
     expect(await ledger.settle([settlement(first!, 'delivered')])).toEqual([]);
     await ledger.findUnheard();
@@ -89,12 +67,24 @@ describe('a statement that was committed while its connection broke', () => {
     expect(await rows('worker_id IS NOT NULL')).toHaveLength(1);
   });
 
+  it('had written an outcome: written again, it does not touch the attempt that was claimed meanwhile', async () => {
+    const { ledger, worker: self } = await worker();
+    const [one] = await ledger.takeIn(SHARD, [accepted()], inMemory, true);
+    const retry = settlement(one!, 'retrying', new Date(Date.now() - 1));
+    void flaky.proxy.break('ledger_settle');
+    await expect(ledger.settle([retry])).rejects.toThrow(BROKEN);
+    expect(await ledger.claim([SHARD], 10)).toMatchObject([{ version: 1 }]);
+    await ledger.settle([retry]);
+    expect(await rows()).toMatchObject([{ worker_id: self.id }]);
+    expect(await rig.facts()).toHaveLength(1);
+  });
+
   it('had cancelled a delivery and woken the next of its key', async () => {
     const { ledger, found } = await worker();
     const [a, b] = [ordered(), ordered()];
     const [first] = await ledger.takeIn(SHARD, [a, b], inMemory, true);
     await ledger.giveBack([first!.id]);
-    void proxy.break('COMMIT');
+    void flaky.proxy.break('COMMIT');
     const cancel = () => ledger.cancel(SHARD, [cancellation(a.request.id)], cancelledFact);
     await expect(cancel()).rejects.toThrow(BROKEN);
     expect(await cancel()).toEqual([]);
@@ -112,7 +102,7 @@ describe('a statement that was committed while its connection broke', () => {
       `INSERT INTO notifications (id, tenant, recipient_id, key, accepted_at, request) VALUES ($1, 't', 'r', 'k', now(), '')`,
       [batch[0]!.request.id],
     );
-    void proxy.break('ledger_insert_accepted', 'sent');
+    void flaky.proxy.break('ledger_insert_accepted', 'sent');
     await expect(ledger.takeIn(SHARD, batch, inMemory, true)).rejects.toThrow(BROKEN);
     const waiting = (text: string) =>
       query(
@@ -139,7 +129,7 @@ describe('leases that got lost otherwise', () => {
     await heir.own(SHARD);
     shards.lose(SHARD);
     // As when a process is cut off from its database: nothing of it arrives.
-    const breaking = vi.spyOn(poolOf(through), 'query').mockImplementationOnce(() => {
+    const breaking = vi.spyOn(poolOf(flaky.dataSource), 'query').mockImplementationOnce(() => {
       throw new Error('Connection terminated unexpectedly');
     });
     await expect(ledger.giveBack([one!.id])).rejects.toThrow(BROKEN);

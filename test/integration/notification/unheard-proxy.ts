@@ -4,8 +4,8 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 /** `answered`: when the server's answer has come, which the client never hears; `sent`: as soon as the server has the statement. */
 export type BreakWhen = 'answered' | 'sent';
 
-/** PostgreSQL's ReadyForQuery, outside of a transaction: what went before is committed, or rolled back. */
-const READY = Buffer.from([0x5a, 0, 0, 0, 5, 0x49]);
+/** PostgreSQL's ReadyForQuery, the end of each answer, but for its last byte: whether a transaction is open. */
+const READY = Buffer.from([0x5a, 0, 0, 0, 5]);
 
 /**
  * Stands before PostgreSQL and breaks a connection in the very moment of which nobody can tell, afterwards, whether the
@@ -68,7 +68,7 @@ export class UnheardProxy {
     });
     server.on('data', (chunk: Buffer) => {
       if (!swallow) client.write(chunk);
-      else if (chunk.subarray(-READY.length).equals(READY)) swallow();
+      else if (chunk.subarray(-READY.length - 1, -1).equals(READY)) swallow();
     });
     for (const [one, other] of [
       [client, server],

@@ -37,6 +37,7 @@ export class Leases {
   /** What has left since the present look began. */
   #left: Set<string> | undefined;
   #looking: Promise<void> | undefined;
+  #lookingSince = 0;
   /** Statements whose outcome nobody knows; and how many of them a look has followed. */
   #unheard = 0;
   #followed = 0;
@@ -97,10 +98,12 @@ export class Leases {
 
   /** Resolves when no statement's outcome is unknown, or after a while. Rejects when the ledger cannot be asked. */
   async certain(): Promise<void> {
-    const until = performance.now() + PATIENCE_MS;
-    while (this.#unheard > this.#followed && performance.now() < until) {
+    for (const upTo = this.#unheard; this.#followed < upTo;) {
+      const looking = this.look();
+      const leftMs = this.#lookingSince + PATIENCE_MS - performance.now();
+      if (leftMs <= 0) return;
       try {
-        await Promise.race([this.look(), sleep(until - performance.now(), undefined, { ref: false })]);
+        await Promise.race([looking, sleep(leftMs, undefined, { ref: false })]);
       } catch (error) {
         // Any other is a defect, of which the regular look speaks: nothing is to stand still for it.
         if (isInfrastructureError(error)) throw error;
@@ -111,6 +114,7 @@ export class Leases {
   /** Asks the ledger what this worker holds, and takes what it has nowhere; gives it back where the shard is not its own. */
   look(): Promise<void> {
     if (!this.#looking) {
+      this.#lookingSince = performance.now();
       this.#looking = this.#look().finally(() => (this.#looking = undefined));
       // Who has lost patience does not hear of it.
       this.#looking.catch(() => undefined);
