@@ -7,7 +7,7 @@ import { Load } from './load.ts';
 import { judge, type Evidence, type Verdict } from './oracle.ts';
 import { serversOf } from './processes.ts';
 import { Provider } from './provider.ts';
-import { System } from './system.ts';
+import { CONCURRENCY, System } from './system.ts';
 
 export interface RunOptions {
   readonly seed: number;
@@ -80,7 +80,11 @@ async function runWith(open: Open, fault: Fault, stack: DisposableStack, options
     mayRepeat: (calls) => (mayRepeat += calls),
   };
   const supervisor = new AbortController();
-  const supervised = system.supervise(supervisor.signal);
+  const supervised = system.supervise(supervisor.signal, (name, lastWords) => {
+    options.say(`${name} ended by itself: ${lastWords.slice(0, 300)}`);
+    // Such as one that could not renew its lease in time, and so may no longer be the one who calls.
+    if (name.startsWith('notification')) scene.mayRepeat(CONCURRENCY);
+  });
   try {
     options.say('the services are ready');
     await load.more(Math.ceil(target / 20));

@@ -144,11 +144,13 @@ export class System {
     return settled.every((answer) => answer.status === 'fulfilled' && answer.value.ok);
   }
 
-  /** Starts again what has ended by itself, as a supervisor would, until `stop`. */
-  async supervise(until: AbortSignal): Promise<void> {
+  /** Starts again what has ended by itself, as a supervisor would, until `stop`; `ended` is told which, and its last words. */
+  async supervise(until: AbortSignal, ended: (name: string, lastWords: string) => void): Promise<void> {
     while (!until.aborted) {
       for (const [name, service] of this.#services) {
-        if (!service.running && !this.#down.has(name)) await this.startService(name, 0);
+        if (service.running || this.#down.has(name)) continue;
+        ended(name, service.log.trim().split('\n').at(-1) ?? '');
+        await this.startService(name, 0);
       }
       await sleep(500);
     }
