@@ -118,15 +118,6 @@ it(
         const statement = STATEMENTS[Math.floor(random() * STATEMENTS.length)]!;
         await Promise.race([flaky.proxy.break(statement, random() < 0.5 ? 'answered' : 'sent'), sleep(300)]);
         await sleep(random() * 30);
-        console.log(
-          Math.round(until - performance.now()),
-          statement,
-          broken,
-          all.size,
-          hands.handedOut.length,
-          hands.ended.size,
-          hands.busy,
-        );
       }
       breaking = false;
       expect(broken).toBeGreaterThan(3);
