@@ -16,6 +16,7 @@ import { accept } from './workloads/accept.ts';
 import { audit } from './workloads/audit.ts';
 import { produce } from './workloads/produce.ts';
 import { deliver } from './workloads/deliver.ts';
+import { shapes } from './workloads/shapes.ts';
 import { consume } from './workloads/consume.ts';
 
 const ARMS: Partial<Record<WorkloadName, (bench: Bench) => Promise<Workload>>> = {
@@ -23,6 +24,7 @@ const ARMS: Partial<Record<WorkloadName, (bench: Bench) => Promise<Workload>>> =
   produce,
   consume,
   deliver,
+  shapes,
   audit,
 };
 

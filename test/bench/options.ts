@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-export const WORKLOADS = ['accept', 'produce', 'consume', 'deliver', 'steady', 'audit', 'urgent'] as const;
+export const WORKLOADS = ['accept', 'produce', 'consume', 'deliver', 'shapes', 'steady', 'audit', 'urgent'] as const;
 export type WorkloadName = (typeof WORKLOADS)[number];
 /** What grows, with `--growth`. */
 export const GROWING = ['ledger', 'partitions', 'replicas'] as const;

@@ -4,6 +4,7 @@ import { Pipeline, REQUESTS } from '../pipeline.ts';
 import { startProgram, type Program } from '../programs.ts';
 import { redisIsThere, startRedis } from '../redis.ts';
 import { compareIds } from '../topics.ts';
+import { deliverBacklog, type FillRequest } from './backlog.ts';
 
 interface Size {
   readonly ms: number;
@@ -40,21 +41,15 @@ export async function deliver(bench: Bench): Promise<Workload> {
 }
 
 function ourArm(bench: Bench, fill: Program, pipeline: Pipeline, { ms, count }: Size, more = ''): Arm {
-  const round = async (share: number): Promise<Sample> => {
+  const round = (share: number): Promise<Sample> => {
     const size = Math.ceil(count * share * bench.size);
-    await pipeline.pause(ms);
-    const factsBefore = await pipeline.factsWritten();
-    const ids = await fill.ask<string[]>({ ...request(pipeline.prefix, size) }, 'filled');
-    const { done } = await pipeline.begin(size);
-    const { seconds, cpu } = await measured(bench, pipeline.pids, () => done);
-    await pipeline.check(ids, factsBefore);
-    return { count: size, seconds, cpu };
+    return deliverBacklog(bench, pipeline, fill, { providerMs: ms, request: request(pipeline.prefix, size) });
   };
   return { name: `bongsu-${ms}`, title: `Bongsu, provider ${ms} ms${more}`, round };
 }
 
 /** Numbers go on from round to round, for the order by recipient to show. */
-const request = (prefix: string, count: number): object => {
+const request = (prefix: string, count: number): FillRequest => {
   const first = next;
   next += count;
   return { prefix, count, first, keys: 'uniform', bodyBytes: 66 };

@@ -2,12 +2,13 @@ import { statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import pg from 'pg';
 import type { Arm, Sample, Workload } from '../arm.ts';
-import { measured, type Bench } from '../bench.ts';
+import type { Bench } from '../bench.ts';
 import { fillEnded } from '../claim/ledger-fill.ts';
 import type { GrowthName } from '../options.ts';
 import { Pipeline, type PipelineOptions } from '../pipeline.ts';
 import { startProgram, type Program } from '../programs.ts';
 import { quantile } from '../quantile.ts';
+import { deliverBacklog, type FillRequest } from './backlog.ts';
 
 const BACKLOG = 20_000;
 const PACED_SECONDS = 4;
@@ -92,32 +93,27 @@ async function arm(bench: Bench, fill: Program, { what, pace, isFirst }: Place, 
   // Paused, it does not ask the broker for records while others are measured.
   await pipeline.pause(0);
   let first = 0;
-  const request = (count: number): object => {
+  const request = (count: number): FillRequest => {
     first += count;
     return { prefix: pipeline.prefix, count, first: first - count, keys: 'uniform', bodyBytes: 66 };
   };
   const round = async (share: number): Promise<Sample> => {
     const count = Math.ceil(BACKLOG * share * bench.size);
-    await pipeline.pause(0);
-    let facts = await pipeline.factsWritten();
-    const ids = await fill.ask<string[]>(request(count), 'filled');
-    const { done } = await pipeline.begin(count);
-    const { seconds, cpu } = await measured(bench, pipeline.pids, () => done);
-    await pipeline.check(ids, facts);
-    if (isFirst || pace.perSecond === undefined) pace.perSecond = count / seconds / 2;
+    const sample = await deliverBacklog(bench, pipeline, fill, { providerMs: 0, request: request(count) });
+    if (isFirst || pace.perSecond === undefined) pace.perSecond = count / sample.seconds / 2;
     const { perSecond } = pace;
-    facts = await pipeline.factsWritten();
     const paced = { ...request(Math.ceil(perSecond * PACED_SECONDS * share * bench.size)), perSecond };
-    const late = await lateness(pipeline, fill, paced, facts);
+    const late = await lateness(pipeline, fill, paced);
     await pipeline.pause(0);
-    return { count, seconds, cpu, p50: quantile(late, 0.5), p99: quantile(late, 0.99) };
+    return { ...sample, p50: quantile(late, 0.5), p99: quantile(late, 0.99) };
   };
   return { name: `bongsu-${name}`, title, round, end: () => pipeline.end() };
 }
 
 /** Sends each when it is due; gives how much later its provider was called, milliseconds, sorted. */
-async function lateness(pipeline: Pipeline, fill: Program, request: object, facts: number): Promise<number[]> {
-  const { first } = request as { first: number };
+async function lateness(pipeline: Pipeline, fill: Program, request: FillRequest): Promise<number[]> {
+  const { first } = request;
+  const facts = await pipeline.factsWritten();
   await pipeline.callTimes();
   const before = await pipeline.delivered();
   const dueHeard = fill.hear<number[]>('due');

@@ -22,18 +22,23 @@ interface Fill {
   /** How often each recipient comes: all alike, by Zipf's law with exponent 1, or one alone. */
   readonly keys: 'uniform' | 'zipf' | 'one';
   readonly bodyBytes: number;
+  /** Whether all are of one strict order (`orderingKey`). Default false. */
+  readonly ordered?: boolean;
   /** Each when it is due, at this rate; left out: all at once. */
   readonly perSecond?: number;
 }
 
 const RECIPIENTS = 10_000;
+const ORDER = 'order-1';
 const producers = new Map<string, KafkaProducer>();
 const logger = createLogger('bench-fill', 'error');
 
-async function fill({ prefix, count, first, keys, bodyBytes, perSecond }: Fill): Promise<object> {
+async function fill({ prefix, count, first, keys, bodyBytes, perSecond, ordered = false }: Fill): Promise<object> {
   const recipient = { uniform: (n: number) => n % RECIPIENTS, zipf, one: () => 0 }[keys];
   const body = 'The beacon is lit on the southern ridge, and the next one answers. '.repeat(40).slice(0, bodyBytes);
-  const records = Array.from({ length: count }, (_, i) => record(first + i, `user-${recipient(first + i)}`, body));
+  const records = Array.from({ length: count }, (_, i) =>
+    record(first + i, `user-${recipient(first + i)}`, { body, ordered }),
+  );
   const producer = await producerOf(prefix);
   const filled = records.map(({ headers }) => headers['ce_id']!);
   if (perSecond !== undefined) return { filled, due: await pace(producer, records, perSecond) };
@@ -54,7 +59,7 @@ async function pace(producer: KafkaProducer, records: readonly OutgoingRecord[],
   return due;
 }
 
-function record(n: number, recipientId: string, body: string): OutgoingRecord {
+function record(n: number, recipientId: string, { body, ordered }: { body: string; ordered: boolean }): OutgoingRecord {
   const id = newNotificationId();
   const acceptedAt = new Date().toISOString();
   const data: NotificationRequested = {
@@ -66,8 +71,9 @@ function record(n: number, recipientId: string, body: string): OutgoingRecord {
     tenant: 'default',
     acceptedAt,
     apiKeyId: 'bootstrap',
+    ...(ordered ? { orderingKey: ORDER } : {}),
   };
-  return encodeEvent(TOPICS.requests.normal, notificationKey('default', recipientId), {
+  return encodeEvent(TOPICS.requests.normal, notificationKey('default', recipientId, data.orderingKey), {
     id,
     source: '/bongsu/api',
     type: NOTIFICATION_REQUESTED,
