@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { seeded } from '@bongsu/testing';
 import { expect, it } from 'vitest';
 import type { LeasedDelivery } from '../../../apps/notification/src/ledger/delivery.js';
-import { flakyWorkers } from './flaky-workers.js';
+import { BROKEN, flakyWorkers } from './flaky-workers.js';
 import { FLOW, SHARD, accepted, inLedger, inMemory, ledgerRig, settlement } from './ledger-rig.js';
 
 const rig = ledgerRig();
@@ -56,7 +56,8 @@ it(
         try {
           return await work();
         } catch (error) {
-          if (!breaking) throw error;
+          // What was about to break last may do so when the others have stopped.
+          if (!breaking && !BROKEN.test(String(error))) throw error;
           await sleep(random() * 20);
         }
       }
