@@ -5,7 +5,7 @@ const MB = 1024 ** 2;
 const SAMPLE_EVERY_MS = 500;
 
 /** A service's memory in each third of a time, MB. */
-export interface Thirds {
+interface Thirds {
   /** What the system gives it: medians. It holds garbage, too, and pages that are kept for later. */
   readonly resident: readonly [number, number, number];
   /** What it uses, on the heap and outside of it: minima, which are what was left after collections. */

@@ -9,7 +9,7 @@ import type { Result } from './run.ts';
 import { SETTINGS } from './system.ts';
 
 /** What came of a fault that has tests of its own. */
-export interface Covered {
+interface Covered {
   readonly tests: number;
   /** Files whose tests did not all pass, or that had none. */
   readonly failing: readonly string[];
@@ -65,7 +65,7 @@ export function originOf(): string {
 
 const [BEGIN, END] = ['<!-- results -->', '<!-- end of results -->'];
 
-export interface Run extends SuiteOptions {
+interface Run extends SuiteOptions {
   /** As of `originOf`, when the run began. */
   readonly origin: string;
   readonly minutes: number;
