@@ -6,7 +6,7 @@ import { API_KEY, type System } from './system.ts';
 
 /** Requests under way, of those with a key and of those without. */
 const SENDERS = 32;
-const ANSWER_WITHIN_MS = 15_000;
+const ANSWER_WITHIN_MS = 30_000;
 /** Recipients whose requests have an Idempotency-Key. */
 export const KEYED = 'keyed';
 
