@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { poolOf, query } from '@bongsu/persistence';
 import { describe, expect, it, vi } from 'vitest';
 import { BROKEN, flakyWorkers } from './flaky-workers.js';
@@ -149,5 +150,32 @@ describe('leases that got lost otherwise', () => {
     expect(ids(await ledger.claim([SHARD], 10))).toEqual([first]);
     await ledger.findLost();
     expect(ids(found)).toEqual([second]);
+  });
+
+  it('are not those whose answer is on its way', async () => {
+    const made = await worker();
+    await due(made, 2);
+    const { ledger, found } = made;
+    const { promise: arrived, resolve: arrive } = Promise.withResolvers<void>();
+    const { promise: committed, resolve: commit } = Promise.withResolvers<void>();
+    const client = await poolOf(flaky.dataSource).connect();
+    const ask = client.query.bind(client) as (...given: unknown[]) => Promise<unknown>;
+    const slow = vi.spyOn(client, 'query').mockImplementation((async (...given: unknown[]) => {
+      const answer = await ask(...given);
+      if (given[0] !== 'COMMIT') return answer;
+      commit();
+      await arrived;
+      return answer;
+    }) satisfies (...given: unknown[]) => Promise<unknown>);
+    vi.spyOn(poolOf(flaky.dataSource), 'connect').mockImplementationOnce((() => Promise.resolve(client)) as never);
+    const claiming = ledger.claim([SHARD], 10);
+    await committed;
+    const looking = ledger.findLost();
+    await sleep(200);
+    arrive();
+    expect(await claiming).toHaveLength(2);
+    slow.mockRestore();
+    await looking;
+    expect(found).toEqual([]);
   });
 });
