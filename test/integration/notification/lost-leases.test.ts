@@ -160,13 +160,14 @@ describe('leases that got lost otherwise', () => {
     const { promise: committed, resolve: commit } = Promise.withResolvers<void>();
     const client = await poolOf(flaky.dataSource).connect();
     const ask = client.query.bind(client) as (...given: unknown[]) => Promise<unknown>;
-    const slow = vi.spyOn(client, 'query').mockImplementation((async (...given: unknown[]) => {
+    const answerLate = async (...given: unknown[]): Promise<unknown> => {
       const answer = await ask(...given);
       if (given[0] !== 'COMMIT') return answer;
       commit();
       await arrived;
       return answer;
-    }) satisfies (...given: unknown[]) => Promise<unknown>);
+    };
+    const slow = vi.spyOn(client, 'query').mockImplementation(answerLate as never);
     vi.spyOn(poolOf(flaky.dataSource), 'connect').mockImplementationOnce((() => Promise.resolve(client)) as never);
     const claiming = ledger.claim([SHARD], 10);
     await committed;
