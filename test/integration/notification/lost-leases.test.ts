@@ -167,7 +167,7 @@ describe('leases that got lost otherwise', () => {
       await arrived;
       return answer;
     };
-    const slow = vi.spyOn(client, 'query').mockImplementation(answerLate as never);
+    const slow = vi.spyOn(client, 'query').mockImplementation(answerLate);
     vi.spyOn(poolOf(flaky.dataSource), 'connect').mockImplementationOnce((() => Promise.resolve(client)) as never);
     const claiming = ledger.claim([SHARD], 10);
     await committed;
