@@ -168,7 +168,7 @@ describe('leases that got lost otherwise', () => {
       return answer;
     };
     const slow = vi.spyOn(client, 'query').mockImplementation(answerLate);
-    vi.spyOn(poolOf(flaky.dataSource), 'connect').mockImplementationOnce((() => Promise.resolve(client)) as never);
+    vi.spyOn(poolOf(flaky.dataSource), 'connect').mockImplementationOnce(() => Promise.resolve(client));
     const claiming = ledger.claim([SHARD], 10);
     await committed;
     const looking = ledger.findLost();
