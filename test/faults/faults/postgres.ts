@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync, chownSync } from 'node:fs';
+import { chmodSync, chownSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,6 +13,22 @@ import { CONCURRENCY } from '../system.ts';
 const DISK_BYTES = 1024 ** 3;
 /** Where the database of fault 14 lies; made by its `prepare`. */
 let small: string | undefined;
+
+/**
+ * Writes until there is no room left. A piece at a time: a receiver that stands still for seconds is called again by callers
+ * who have given up, and that would count as repeated.
+ */
+async function fill(path: string): Promise<void> {
+  const file = await open(path, 'w');
+  const piece = Buffer.alloc(4 * 1024 ** 2);
+  try {
+    for (;;) await file.write(piece);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+  } finally {
+    await file.close();
+  }
+}
 
 /** What happens to PostgreSQL and on the way to it. */
 export const POSTGRES_FAULTS: readonly Fault[] = [
@@ -71,11 +88,7 @@ export const POSTGRES_FAULTS: readonly Fault[] = [
     async act({ load, part, say, mayRepeat }) {
       const filler = join(small!, 'filler');
       say('the disk is full');
-      try {
-        writeFileSync(filler, Buffer.alloc(DISK_BYTES));
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
-      }
+      await fill(filler);
       await sleep(20_000);
       rmSync(filler);
       say('and has room again');
