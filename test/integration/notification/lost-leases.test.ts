@@ -160,7 +160,7 @@ describe('leases that got lost otherwise', () => {
     const { promise: committed, resolve: commit } = Promise.withResolvers<void>();
     const client = await poolOf(flaky.dataSource).connect();
     const ask = client.query.bind(client) as (...given: unknown[]) => Promise<unknown>;
-    const answerLate = async (...given: unknown[]): Promise<unknown> => {
+    const answerLate: (...given: unknown[]) => unknown = async (...given) => {
       const answer = await ask(...given);
       if (given[0] !== 'COMMIT') return answer;
       commit();
@@ -168,7 +168,8 @@ describe('leases that got lost otherwise', () => {
       return answer;
     };
     const slow = vi.spyOn(client, 'query').mockImplementation(answerLate);
-    vi.spyOn(poolOf(flaky.dataSource), 'connect').mockImplementationOnce(() => Promise.resolve(client));
+    const giveIt: () => unknown = () => Promise.resolve(client);
+    vi.spyOn(poolOf(flaky.dataSource), 'connect').mockImplementationOnce(giveIt);
     const claiming = ledger.claim([SHARD], 10);
     await committed;
     const looking = ledger.findLost();
