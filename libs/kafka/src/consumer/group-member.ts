@@ -4,24 +4,17 @@ import { KafkaConnection, RIDE_OUT } from '../cluster/connection.js';
 import { consumerCrashes, consumerRebalances } from '../metrics.js';
 import { InfrastructureFailure, Stopped } from './batch-processor.js';
 import { Background } from './background.js';
-import { coPartitionAssigner } from './co-partition.js';
-import type { GroupMemberOptions } from './member-options.js';
+import { consumerConfig, type GroupMemberOptions } from './member-options.js';
 import { sayLostRecords } from './lost-records.js';
 import { Membership, type Generation } from './membership.js';
+import { OffsetCommits } from './offset-commits.js';
 import { PartitionPauses, type TopicPartition } from './partition-pauses.js';
 
-/** Partitions that are added to a topic are noticed within this time. */
-const METADATA_MAX_AGE_MS = 30_000;
 const WATCH_EVERY_MS = 1_000;
 /** How much longer than Kafka itself a member waits before it takes its client for stuck, milliseconds. */
 const STUCK_AFTER_MS = 10_000;
-/** An idle fetch answers after this time: it bounds how long a rebalance, a resume and a shutdown wait. */
-const MAX_WAIT_MS = 200;
-/**
- * The same where handlers run beside the fetch loop: a busy partition is resumed after each of its fetches, and a single
- * one waits for this each time. What it brings and what it costs idle is measured in ADR 0005.
- */
-const MAX_WAIT_SIDE_BY_SIDE_MS = 50;
+/** How long a member that has to join again waits for its last commit, milliseconds. */
+const LAST_COMMIT_MS = 1_000;
 /** Fewer records than this are handled at once, in the fetch loop: they are done before anybody has to wait. */
 const BACKGROUND_FROM = 100;
 
@@ -43,6 +36,7 @@ export class GroupMember {
   /** Batches that are being handled, with when that began. */
   readonly #handling = new Map<object, number>();
   readonly #background: Background;
+  readonly #commits = new WeakMap<Generation, OffsetCommits>();
 
   constructor(options: GroupMemberOptions) {
     this.#options = options;
@@ -83,7 +77,7 @@ export class GroupMember {
     this.pauses.pauseAll();
     const { consumer, connection } = this.#link;
     const started = performance.now();
-    await within(timeoutMs, this.#background.allIdle());
+    await within(timeoutMs, this.#allDone());
     const left = await within(
       Math.max(timeoutMs - (performance.now() - started), 500),
       consumer.disconnect().then(
@@ -95,6 +89,13 @@ export class GroupMember {
     this.#endGeneration();
     this.pauses.assign([]);
     connection.cut();
+  }
+
+  /** What is handled has ended, and is committed. */
+  async #allDone(): Promise<void> {
+    await this.#background.allIdle();
+    const generation = this.#membership.current;
+    if (generation) await this.#commits.get(generation)?.flush();
   }
 
   /** Throws, with the reason, when this process is no working member of its group. */
@@ -126,7 +127,7 @@ export class GroupMember {
     // With several brokers a fetch may have been under way while another one's made the member join again.
     if (!generation || !this.#membership.owns(generation, at)) return;
     // What is handled beside the fetch loop cannot tell kafkajs itself.
-    this.#membership.assertStays(generation);
+    await this.#assertStays(generation);
     const mayGoOn = (): boolean =>
       this.#membership.mayBegin(generation) && !this.pauses.isPaused(at) && payload.isRunning() && !payload.isStale();
     const work = (): Promise<void> => this.#handle(generation, payload, mayGoOn);
@@ -145,6 +146,7 @@ export class GroupMember {
       async () => {
         await this.#background.idle(at);
         await work();
+        await this.#assertStays(generation);
       },
     );
   }
@@ -173,42 +175,43 @@ export class GroupMember {
     else this.#options.logger.error({ err: error, ...at }, message);
   }
 
+  /** The work is done: the partition goes on, and the commit follows. */
   async #done(generation: Generation, payload: EachBatchPayload, offset: bigint): Promise<void> {
     const { topic, partition } = payload.batch;
-    const topics = [{ topic, partitions: [{ partition, offset: String(offset + 1n) }] }];
-    for (let attempt = 0; ; attempt++) {
-      if (generation.lost || this.#membership.current !== generation) throw new Stopped();
-      if (attempt === 0) payload.resolveOffset(String(offset));
-      try {
-        await this.#link.connection.run(payload.commitOffsetsIfNecessary({ topics }));
-        this.#membership.alive();
-        break;
-      } catch (error) {
-        if (this.#membership.note(generation, error) || this.#closing.signal.aborted) throw new Stopped();
-        // The work is done, only Kafka does not know it yet; doing it again would cost more than waiting.
-        this.#options.logger.warn({ err: error, topic, partition }, 'An offset cannot be committed; trying again');
-        await sleep(backoffMs(attempt, 100, 1_000), generation.signal);
-      }
-    }
+    if (generation.lost || this.#membership.current !== generation) throw new Stopped();
+    payload.resolveOffset(String(offset));
+    const commits = this.#commitsOf(generation, payload);
+    commits.add({ topic, partition }, offset + 1n);
     this.pauses.succeeded({ topic, partition });
+    if (this.#closing.signal.aborted) await commits.flush();
+  }
+
+  #commitsOf(generation: Generation, payload: EachBatchPayload): OffsetCommits {
+    let commits = this.#commits.get(generation);
+    if (!commits) {
+      commits = new OffsetCommits({
+        send: (offsets) => this.#link.connection.run(payload.commitOffsetsIfNecessary(offsets)),
+        generation,
+        membership: this.#membership,
+        closing: this.#closing.signal,
+        logger: this.#options.logger,
+      });
+      this.#commits.set(generation, commits);
+    }
+    return commits;
+  }
+
+  /** Throws, when the member has to join again, what makes kafkajs do so; commits before what it can. */
+  async #assertStays(generation: Generation): Promise<void> {
+    if (generation.rejoin) await within(LAST_COMMIT_MS, this.#commits.get(generation)?.flush() ?? Promise.resolve());
+    this.#membership.assertStays(generation);
   }
 
   #connect(): Link {
-    const { settings, clientId, logger, groupId, coPartition, topics } = this.#options;
+    const { settings, clientId, logger, groupId } = this.#options;
     const onLogEntry = (entry: LogEntry): void => sayLostRecords(entry, groupId, logger);
     const connection = new KafkaConnection({ settings, clientId, logger, retry: RIDE_OUT, onLogEntry });
-    const consumer = connection.kafka.consumer({
-      groupId,
-      allowAutoTopicCreation: false,
-      sessionTimeout: this.#options.sessionTimeoutMs,
-      heartbeatInterval: this.#options.heartbeatIntervalMs,
-      rebalanceTimeout: this.#options.rebalanceTimeoutMs,
-      metadataMaxAge: METADATA_MAX_AGE_MS,
-      maxWaitTimeInMs: topics.some((each) => this.#background.takes(each)) ? MAX_WAIT_SIDE_BY_SIDE_MS : MAX_WAIT_MS,
-      maxBytesPerPartition: this.#options.maxBytesPerPartition,
-      retry: RIDE_OUT,
-      ...(coPartition ? { partitionAssigners: [coPartitionAssigner] } : {}),
-    });
+    const consumer = connection.kafka.consumer(consumerConfig(this.#options));
     const link = { connection, consumer };
     this.#listen(link);
     return link;

@@ -1,6 +1,7 @@
 import type { Logger } from '@bongsu/observability';
-import type { EachBatchPayload } from 'kafkajs';
-import type { KafkaSettings } from '../cluster/connection.js';
+import type { ConsumerConfig, EachBatchPayload } from 'kafkajs';
+import { RIDE_OUT, type KafkaSettings } from '../cluster/connection.js';
+import { coPartitionAssigner } from './co-partition.js';
 import type { SideBySide } from './background.js';
 import type { TopicPartition } from './partition-pauses.js';
 
@@ -33,6 +34,33 @@ export interface Fetched extends Pick<EachBatchPayload, 'batch'> {
   readonly signal: AbortSignal;
   /** False when the rest of the batch must be left: partition paused, rebalance, stop. */
   readonly mayGoOn: () => boolean;
-  /** Everything up to and with this offset is done: moves the position and commits it. Throws Stopped when that is refused. */
+  /** Everything up to and with this offset is done: moves the position, and has it committed. Throws Stopped when it is others'. */
   readonly done: (offset: bigint) => Promise<void>;
+}
+
+/** Partitions that are added to a topic are noticed within this time. */
+const METADATA_MAX_AGE_MS = 30_000;
+/** An idle fetch answers after this time: it bounds how long a rebalance, a resume and a shutdown wait. */
+const MAX_WAIT_MS = 200;
+/**
+ * The same where handlers run beside the fetch loop: a busy partition is resumed after each of its fetches, and a single
+ * one waits for this each time. What it brings and what it costs idle is measured in ADR 0005.
+ */
+const MAX_WAIT_SIDE_BY_SIDE_MS = 50;
+
+/** What kafkajs is told of a member. */
+export function consumerConfig(options: GroupMemberOptions): ConsumerConfig {
+  const isSideBySide = options.topics.some((each) => options.sideBySide(each) !== undefined);
+  return {
+    groupId: options.groupId,
+    allowAutoTopicCreation: false,
+    sessionTimeout: options.sessionTimeoutMs,
+    heartbeatInterval: options.heartbeatIntervalMs,
+    rebalanceTimeout: options.rebalanceTimeoutMs,
+    metadataMaxAge: METADATA_MAX_AGE_MS,
+    maxWaitTimeInMs: isSideBySide ? MAX_WAIT_SIDE_BY_SIDE_MS : MAX_WAIT_MS,
+    maxBytesPerPartition: options.maxBytesPerPartition,
+    retry: RIDE_OUT,
+    ...(options.coPartition ? { partitionAssigners: [coPartitionAssigner] } : {}),
+  };
 }
