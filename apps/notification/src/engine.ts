@@ -11,7 +11,7 @@ import type { Logger } from '@bongsu/observability';
 import { OutboxRelay } from '@bongsu/persistence';
 import type { ProviderRegistry } from './channels/provider.js';
 import type { DataSource } from './database/data-source.js';
-import { Admission, roomInMemory, type Places } from './dispatch/admission.js';
+import { Admission, restAfter, roomInMemory, type Places } from './dispatch/admission.js';
 import { Backlog } from './dispatch/backlog.js';
 import { Circuits } from './dispatch/circuits.js';
 import { Claimer } from './dispatch/claimer.js';
@@ -51,9 +51,6 @@ export interface EngineOptions {
   /** Another process has taken this one for dead. */
   readonly onLeaseLost: () => void;
 }
-
-/** The longest rest after a batch that is taken in ahead of its turn, milliseconds. */
-const AHEAD_REST_MS = 1_000;
 
 /**
  * The delivery engine: ledger, dispatcher, settler and relay put together. It is driven by intake (what Kafka brings) and by
@@ -140,7 +137,7 @@ export class Engine {
       places?.giveBack();
     }
     this.#measurePressure();
-    if (ahead) await this.#restFrom(performance.now() - began);
+    if (ahead) await restAfter(performance.now() - began, this.#dispatcher.isYielding);
   }
 
   /** True when most of the batch waits in the ledger. */
@@ -155,11 +152,6 @@ export class Engine {
     } finally {
       admission.end();
     }
-  }
-
-  /** Reading ahead takes no more than half of the time, and a tenth while urgent ones come: others' turn comes first. */
-  async #restFrom(workMs: number): Promise<void> {
-    await sleep(Math.min(this.#dispatcher.isYielding ? workMs * 9 : workMs, AHEAD_REST_MS));
   }
 
   async cancel(shard: number, commands: readonly CancelRequested[]): Promise<void> {

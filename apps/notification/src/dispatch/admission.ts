@@ -11,6 +11,13 @@ import type { MemoryShares } from './schedule/shares.js';
  */
 const PATIENCE_MS = 250;
 
+/** The longest rest after a batch that is taken in ahead of its turn, milliseconds. */
+const AHEAD_REST_MS = 1_000;
+
+/** Reading ahead takes no more than half of the time, and a tenth while urgent ones come: others' turn comes first. */
+export const restAfter = (workMs: number, isYielding: boolean): Promise<void> =>
+  sleep(Math.min(isYielding ? workMs * 9 : workMs, AHEAD_REST_MS));
+
 /** Places in memory that a flow was given before its deliveries are in the ledger. */
 export class Places {
   readonly #shares: MemoryShares;
