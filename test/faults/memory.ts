@@ -1,29 +1,40 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Inspector } from './inspector.ts';
 import type { System } from './system.ts';
 
 const MB = 1024 ** 2;
-const SAMPLE_EVERY_MS = 500;
+const SAMPLE_EVERY_MS = 2_000;
 
 /** A service's memory in each third of a time, MB. */
 interface Thirds {
   /** What the system gives it: medians. It holds garbage, too, and pages that are kept for later. */
   readonly resident: readonly [number, number, number];
-  /** What it uses, on the heap and outside of it: minima, which are what was left after collections. */
+  /** What it uses, on the heap and outside of it, after a collection: minima, as requests are under way. */
   readonly used: readonly [number, number, number];
 }
 
-/** Reads the services' memory from their metrics until the work is done. */
+/**
+ * Looks at the services' memory until the work is done, each time after a collection: what V8 has not got round to collect says
+ * nothing of what is kept. The services are to be INSPECTED.
+ */
 export async function memoryDuring(system: System, work: Promise<void>): Promise<ReadonlyMap<string, Thirds>> {
+  const inspectors = await Promise.all(system.names.map((name) => Inspector.of(system.service(name).log)));
   const samples = new Map(system.names.map((name) => [name, [] as Sample[]]));
   const done = work.then(() => true);
-  do {
-    await Promise.all(
-      [...samples].map(async ([name, of]) => {
-        const sample = await sampleOf(system.service(name).managementUrl);
-        if (sample) of.push(sample);
-      }),
-    );
-  } while (!(await Promise.race([done, sleep(SAMPLE_EVERY_MS, false)])));
+  // Whatever fails first is thrown; the other must not end the process.
+  done.catch(() => undefined);
+  try {
+    do {
+      await Promise.all(
+        [...samples].map(async ([name, of], n) => {
+          const used = await inspectors[n]!.usedMemory();
+          of.push({ used: used / MB, resident: await residentOf(system.service(name).managementUrl) });
+        }),
+      );
+    } while (!(await Promise.race([done, sleep(SAMPLE_EVERY_MS, false)])));
+  } finally {
+    for (const inspector of inspectors) inspector.close();
+  }
   return new Map([...samples].map(([name, of]) => [name, thirdsOf(of)]));
 }
 
@@ -32,19 +43,9 @@ interface Sample {
   readonly used: number;
 }
 
-/** Undefined when it is too busy to say. */
-async function sampleOf(managementUrl: string): Promise<Sample | undefined> {
-  try {
-    const answer = await fetch(`${managementUrl}/metrics`, { signal: AbortSignal.timeout(5_000) });
-    const text = await answer.text();
-    const value = (name: string): number => Number(new RegExp(`^${name} (.+)$`, 'm').exec(text)?.[1]) / MB;
-    return {
-      resident: value('process_resident_memory_bytes'),
-      used: value('nodejs_heap_size_used_bytes') + value('nodejs_external_memory_bytes'),
-    };
-  } catch {
-    return undefined;
-  }
+async function residentOf(managementUrl: string): Promise<number> {
+  const answer = await fetch(`${managementUrl}/metrics`, { signal: AbortSignal.timeout(20_000) });
+  return Number(/^process_resident_memory_bytes (.+)$/m.exec(await answer.text())?.[1]) / MB;
 }
 
 /** @throws Error when there are too few samples to speak of thirds */

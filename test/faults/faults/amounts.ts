@@ -1,4 +1,5 @@
 import type { Fault } from '../fault.ts';
+import { INSPECTED } from '../inspector.ts';
 import { describe, memoryDuring, notFlat } from '../memory.ts';
 
 /** Fault 28: connections that send without pause, and for how long. */
@@ -10,6 +11,7 @@ export const AMOUNT_FAULTS: readonly Fault[] = [
     number: 27,
     title: 'soak: memory stays flat',
     share: 5,
+    settings: INSPECTED,
     differs: 'minutes instead of hours: five times the notifications',
     async act({ system, load, part, say }) {
       await load.more(part(0.1));
@@ -24,6 +26,7 @@ export const AMOUNT_FAULTS: readonly Fault[] = [
     title: 'twice the capacity and more: 429 or 503, flat memory, then recovery',
     // One process that sends cannot fill 32 MB; 16 KB are some twenty notifications.
     apiSettings: { KAFKA_BUFFER_MEMORY: '16384' },
+    settings: INSPECTED,
     differs: '30 s instead of 10 min',
     patienceSeconds: 600,
     async act({ system, load, part, say }) {
