@@ -123,6 +123,9 @@ export function auditModule(settings: AuditSettings, logger: Logger, signal: Abo
   return AuditModule;
 }
 
+/** How much later the trail may have a record, milliseconds: each partition of each fetch is a lock on its chain, and a look at its head. */
+const GATHER_MS = 500;
+
 const intake = (settings: AuditSettings, producer: KafkaProducer, logger: Logger): KafkaBatchStrategy =>
   new KafkaBatchStrategy({
     group: GROUPS.audit,
@@ -130,6 +133,7 @@ const intake = (settings: AuditSettings, producer: KafkaProducer, logger: Logger
     clientId: 'bongsu-audit',
     producer,
     logger,
+    gatherMs: GATHER_MS,
     // A record that is not in the chain is a hole in the trail, so none is ever given up: a fault of ours stands still,
     // retries and shows as lag until it is mended.
     isInfrastructureError: () => true,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { deliveryId, derivedNotificationId, firstIdAt, idTime, isId, newNotificationId } from './ids.js';
+import { deliveryId, derivedNotificationId, firstIdAt, idTime, isId, newEventId, newNotificationId } from './ids.js';
 
 const DAY = 86_400_000;
 const NOON = Date.parse('2026-11-21T12:00:00Z');
@@ -12,6 +12,13 @@ describe('ids', () => {
     expect(idTime(id)).toBeLessThanOrEqual(Date.now());
     expect(idTime(firstIdAt(NOON))).toBe(NOON);
     expect(firstIdAt(before) <= id && id < firstIdAt(Date.now() + 1)).toBe(true);
+  });
+
+  it('are UUIDs of version 7 that grow, also across many and within a millisecond, and never repeat', () => {
+    const ids = Array.from({ length: 2_000 }, (_, i) => (i % 2 === 0 ? newNotificationId() : newEventId()));
+    for (const id of ids) expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    expect(ids.toSorted()).toEqual(ids);
+    expect(new Set(ids.map((id) => id.slice(-10))).size).toBe(ids.length);
   });
 
   it('derive the same id for the same tenant and key within a window, and only then', () => {

@@ -19,6 +19,8 @@ export interface GroupMemberOptions {
   readonly rebalanceTimeoutMs: number;
   readonly partitionsConcurrently: number;
   readonly maxBytesPerPartition: number;
+  /** How long a fetch waits for more than the first record, milliseconds; 0 answers at once. */
+  readonly gatherMs: number;
   /** Topics of which many records are handled beside the fetch loop. */
   readonly sideBySide: SideBySide;
   /** Handles a fetched batch in chunks; calls `done` after each. Throws InfrastructureFailure or Stopped. */
@@ -48,6 +50,9 @@ const MAX_WAIT_MS = 200;
  */
 const MAX_WAIT_SIDE_BY_SIDE_MS = 50;
 
+/** A fetch that has so much is not kept waiting for more. */
+const GATHERED_BYTES = 1024 * 1024;
+
 /** What kafkajs is told of a member. */
 export function consumerConfig(options: GroupMemberOptions): ConsumerConfig {
   const isSideBySide = options.topics.some((each) => options.sideBySide(each) !== undefined);
@@ -58,7 +63,9 @@ export function consumerConfig(options: GroupMemberOptions): ConsumerConfig {
     heartbeatInterval: options.heartbeatIntervalMs,
     rebalanceTimeout: options.rebalanceTimeoutMs,
     metadataMaxAge: METADATA_MAX_AGE_MS,
-    maxWaitTimeInMs: isSideBySide ? MAX_WAIT_SIDE_BY_SIDE_MS : MAX_WAIT_MS,
+    ...(options.gatherMs > 0
+      ? { maxWaitTimeInMs: options.gatherMs, minBytes: GATHERED_BYTES }
+      : { maxWaitTimeInMs: isSideBySide ? MAX_WAIT_SIDE_BY_SIDE_MS : MAX_WAIT_MS }),
     maxBytesPerPartition: options.maxBytesPerPartition,
     retry: RIDE_OUT,
     ...(options.coPartition ? { partitionAssigners: [coPartitionAssigner] } : {}),

@@ -35,6 +35,11 @@ export interface KafkaBatchStrategyOptions {
   readonly partitionsConcurrently?: number;
   /** Partition i of every topic goes to the same member. Default false. */
   readonly coPartition?: boolean;
+  /**
+   * How long a fetch may wait for more than the first record, milliseconds, for handlers that need not be prompt: each partition of
+   * each fetch is a call of a handler, whose fixed cost is that of dozens of records. Default: not at all.
+   */
+  readonly gatherMs?: number;
   /** Called with every new assignment; batches wait until its promise resolves. Topics are declared names. */
   readonly onAssigned?: (partitions: ReadonlyMap<string, readonly number[]>) => void | Promise<void>;
   /** Called when an assignment ends: before the next, and at the end. */
@@ -188,6 +193,7 @@ export class KafkaBatchStrategy extends Server implements CustomTransportStrateg
       rebalanceTimeoutMs: this.#options.rebalanceTimeoutMs ?? 30_000,
       partitionsConcurrently: this.#options.partitionsConcurrently ?? 4,
       maxBytesPerPartition: this.#options.maxBytesPerPartition ?? 1024 * 1024,
+      gatherMs: this.#options.gatherMs ?? 0,
       sideBySide: (topicName) => sideBySide.get(topicName),
       process: (fetched) => this.#process(fetched),
       onAssigned: (partitions) => this.#assigned(partitions),
