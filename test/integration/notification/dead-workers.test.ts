@@ -2,6 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { newNotificationId } from '@bongsu/contracts';
 import { query, transaction } from '@bongsu/persistence';
 import { describe, expect, it } from 'vitest';
+import { Backlog } from '../../../apps/notification/src/dispatch/backlog.js';
+import { Claimer } from '../../../apps/notification/src/dispatch/claimer.js';
+import { MemoryShares } from '../../../apps/notification/src/dispatch/schedule/shares.js';
+import type { LeasedDelivery } from '../../../apps/notification/src/ledger/delivery.js';
 import { ShardLostError, WorkerLostError } from '../../../apps/notification/src/ledger/shards.js';
 import { reapDeadWorkers } from '../../../apps/notification/src/ledger/workers.js';
 import { logger } from './database.js';
@@ -98,5 +102,50 @@ describe('dead workers', () => {
     await former.ledger.settle([settlement(inFlight!, 'delivered')]);
     expect(ids(await owner.ledger.leaseBacklog([PART]))).toEqual([same.request.id]);
     expect(await owner.ledger.heldByOthers(SHARD)).toBe(false);
+  });
+
+  it('has not caught up before it has claimed what a dead worker left, also when that is freed while it looks', async () => {
+    const [dead, heir] = [await replica(1), await replica()];
+    await dead.own(SHARD);
+    const left = accepted();
+    await dead.ledger.takeIn(SHARD, [left], inMemory, true);
+    await heir.own(SHARD);
+    const { ledger, shards } = heir;
+    const claimed: LeasedDelivery[] = [];
+    const claimedThen: string[][] = [];
+    const caughtUp = shards.caughtUp.bind(shards);
+    shards.caughtUp = (shard) => {
+      claimedThen.push(ids(claimed));
+      caughtUp(shard);
+    };
+    const claimer = new Claimer({
+      ledger: {
+        backlog: (of) => ledger.backlog(of),
+        emptyBacklog: (parts) => ledger.emptyBacklog(parts),
+        findLost: () => ledger.findLost(),
+        findUnheard: () => ledger.findUnheard(),
+        heldByOthers: (shard) => ledger.heldByOthers(shard),
+        leaseBacklog: (parts) => ledger.leaseBacklog(parts),
+        claim: async (of, limit) => {
+          const found = await ledger.claim(of, limit);
+          await reapDeadWorkers(rig.dataSource, heir.worker.id, async () => {}, logger);
+          return found;
+        },
+      },
+      shards,
+      dispatcher: {
+        add: (deliveries) => void claimed.push(...deliveries),
+        flowOf: () => FLOW,
+        isYielding: false,
+        shares: new MemoryShares(100),
+      },
+      backlog: new Backlog(),
+      logger,
+      pollMs: 20,
+    });
+    claimer.start();
+    await expect.poll(() => shards.isCatchingUp(SHARD)).toBe(false);
+    await claimer.stop();
+    expect(claimedThen).toEqual([[left.request.id]]);
   });
 });

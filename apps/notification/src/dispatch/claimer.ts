@@ -5,9 +5,12 @@ import type { Backlog } from './backlog.js';
 import type { Dispatcher } from './dispatcher.js';
 
 export interface ClaimerOptions {
-  readonly ledger: Ledger;
+  readonly ledger: Pick<
+    Ledger,
+    'backlog' | 'claim' | 'emptyBacklog' | 'findLost' | 'findUnheard' | 'heldByOthers' | 'leaseBacklog'
+  >;
   readonly shards: Shards;
-  readonly dispatcher: Dispatcher;
+  readonly dispatcher: Pick<Dispatcher, 'add' | 'flowOf' | 'isYielding' | 'shares'>;
   readonly backlog: Backlog;
   readonly logger: Logger;
   /** How often due work is looked for, milliseconds: a retry is at most this late. */
@@ -86,10 +89,12 @@ export class Claimer {
     return shards.exclusively(shard, async () => {
       const limit = this.#room();
       if (limit === 0 || !shards.owned.includes(shard)) return false;
+      // Asked before the claim: what is given back between the two would be in neither answer, and overtaken by what is new.
+      const isHeld = await ledger.heldByOthers(shard);
       const older = await ledger.claim([shard], limit);
       dispatcher.add(older);
       if (older.length === limit) return true;
-      if (await ledger.heldByOthers(shard)) return false;
+      if (isHeld) return false;
       backlog.know(await ledger.backlog([shard]));
       shards.caughtUp(shard);
       return false;
