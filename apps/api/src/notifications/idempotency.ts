@@ -2,7 +2,17 @@ import { BongsuError, derivedNotificationId } from '@bongsu/contracts';
 import { LRUCache } from 'lru-cache';
 import type { Reservation, Reservations } from './reservations.js';
 
-interface Remembered extends Reservation {
+/**
+ * There are many: a hash that is a string is 50 bytes, where a Buffer keeps the 8 KB from the whole of Node's pool that it is a part
+ * of, and a time that is a number is none at all beside a Date.
+ */
+interface Remembered {
+  readonly notificationId: string;
+  /** `asText` of the body's hash. */
+  readonly bodyHash: string;
+  /** Milliseconds since 1970. */
+  readonly acceptedAt: number;
+  readonly expiresAt: number;
   /** Kafka has acknowledged the record, as far as this process knows. */
   acknowledged: boolean;
   /** Somebody has been answered 202 before, as far as can be known. */
@@ -71,21 +81,22 @@ export class Idempotency {
     now: number,
   ): Promise<OnceOutcome> {
     const entry = this.recall(slot) ?? (await this.reserve(slot, tenant, key, bodyHash, now));
-    if (!entry.bodyHash.equals(bodyHash)) {
+    if (entry.bodyHash !== asText(bodyHash)) {
       throw new BongsuError('idempotency_key_reused', 'This Idempotency-Key was used with another body');
     }
     const replayed = entry.answered;
+    const acceptedAt = new Date(entry.acceptedAt);
     if (!entry.acknowledged) {
-      await produce(entry.notificationId, entry.acceptedAt);
+      await produce(entry.notificationId, acceptedAt);
       entry.acknowledged = true;
     }
     entry.answered = true;
-    return { notificationId: entry.notificationId, acceptedAt: entry.acceptedAt, replayed };
+    return { notificationId: entry.notificationId, acceptedAt, replayed };
   }
 
   private recall(slot: string): Remembered | undefined {
     const entry = this.remembered.get(slot);
-    return entry && entry.expiresAt.getTime() > this.now() ? entry : undefined;
+    return entry && entry.expiresAt > this.now() ? entry : undefined;
   }
 
   private async reserve(slot: string, tenant: string, key: string, bodyHash: Buffer, now: number): Promise<Remembered> {
@@ -99,9 +110,9 @@ export class Idempotency {
     const { notificationId, acceptedAt, expiresAt } = reserved ?? asked;
     const entry: Remembered = {
       notificationId,
-      bodyHash: reserved?.bodyHash ?? bodyHash,
-      acceptedAt,
-      expiresAt,
+      bodyHash: asText(reserved?.bodyHash ?? bodyHash),
+      acceptedAt: acceptedAt.getTime(),
+      expiresAt: expiresAt.getTime(),
       // A key that was free in the database may still have been used while that was away: `known` says so.
       acknowledged: reserved?.known ?? false,
       answered: reserved !== undefined && (!reserved.fresh || reserved.known),
@@ -110,3 +121,5 @@ export class Idempotency {
     return entry;
   }
 }
+
+const asText = (hash: Buffer): string => hash.toString('latin1');
