@@ -1,18 +1,8 @@
 import type { Sample } from '../arm.ts';
+import type { FillRequest } from '../arms/src/fill-request.ts';
 import { measured, type Bench } from '../bench.ts';
 import type { Pipeline } from '../pipeline.ts';
 import type { Program } from '../programs.ts';
-
-/** What the program `fill` is asked to put into Kafka (arms/src/fill.ts). */
-export interface FillRequest {
-  readonly prefix: string;
-  readonly count: number;
-  readonly first: number;
-  readonly keys: 'uniform' | 'zipf' | 'one';
-  readonly bodyBytes: number;
-  readonly ordered?: boolean;
-  readonly perSecond?: number;
-}
 
 /**
  * Fills Kafka while the intake is held back, and times from the first record that is taken in until the last delivery.

@@ -1,10 +1,11 @@
 import { GateError, missingArm, type Arm, type Sample, type Workload } from '../arm.ts';
+import type { FillRequest } from '../arms/src/fill-request.ts';
 import { measured, type Bench } from '../bench.ts';
 import { Pipeline, REQUESTS } from '../pipeline.ts';
 import { startProgram, type Program } from '../programs.ts';
 import { redisIsThere, startRedis } from '../redis.ts';
 import { compareIds } from '../topics.ts';
-import { deliverBacklog, type FillRequest } from './backlog.ts';
+import { deliverBacklog } from './backlog.ts';
 
 interface Size {
   readonly ms: number;

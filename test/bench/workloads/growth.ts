@@ -2,13 +2,14 @@ import { statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import pg from 'pg';
 import type { Arm, Sample, Workload } from '../arm.ts';
+import type { FillRequest } from '../arms/src/fill-request.ts';
 import type { Bench } from '../bench.ts';
 import { fillEnded } from '../claim/ledger-fill.ts';
 import type { GrowthName } from '../options.ts';
 import { Pipeline, type PipelineOptions } from '../pipeline.ts';
 import { startProgram, type Program } from '../programs.ts';
 import { quantile } from '../quantile.ts';
-import { deliverBacklog, type FillRequest } from './backlog.ts';
+import { deliverBacklog } from './backlog.ts';
 
 const BACKLOG = 20_000;
 const PACED_SECONDS = 4;

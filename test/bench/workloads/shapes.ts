@@ -1,8 +1,9 @@
 import type { Arm, Workload } from '../arm.ts';
+import type { FillRequest } from '../arms/src/fill-request.ts';
 import type { Bench } from '../bench.ts';
 import { Pipeline } from '../pipeline.ts';
 import { startProgram } from '../programs.ts';
-import { deliverBacklog, type FillRequest } from './backlog.ts';
+import { deliverBacklog } from './backlog.ts';
 
 interface Shape extends Pick<FillRequest, 'keys' | 'bodyBytes' | 'ordered' | 'count'> {
   readonly name: string;

@@ -11,29 +11,23 @@ import {
 } from '@bongsu/contracts';
 import { KafkaProducer } from '@bongsu/kafka';
 import { createLogger } from '@bongsu/observability';
+import type { FillRequest } from './fill-request.js';
 import { kafkaSettings } from './kafka-settings.js';
-
-/** What the parent asks for. */
-interface Fill {
-  readonly prefix: string;
-  readonly count: number;
-  /** The number of the first: numbers grow for each installation, and show in the subject. */
-  readonly first: number;
-  /** How often each recipient comes: all alike, by Zipf's law with exponent 1, or one alone. */
-  readonly keys: 'uniform' | 'zipf' | 'one';
-  readonly bodyBytes: number;
-  /** Whether all are of one strict order (`orderingKey`). Default false. */
-  readonly ordered?: boolean;
-  /** Each when it is due, at this rate; left out: all at once. */
-  readonly perSecond?: number;
-}
 
 const RECIPIENTS = 10_000;
 const ORDER = 'order-1';
 const producers = new Map<string, KafkaProducer>();
 const logger = createLogger('bench-fill', 'error');
 
-async function fill({ prefix, count, first, keys, bodyBytes, perSecond, ordered = false }: Fill): Promise<object> {
+async function fill({
+  prefix,
+  count,
+  first,
+  keys,
+  bodyBytes,
+  perSecond,
+  ordered = false,
+}: FillRequest): Promise<object> {
   const recipient = { uniform: (n: number) => n % RECIPIENTS, zipf, one: () => 0 }[keys];
   const body = 'The beacon is lit on the southern ridge, and the next one answers. '.repeat(40).slice(0, bodyBytes);
   const records = Array.from({ length: count }, (_, i) =>
@@ -100,7 +94,7 @@ async function producerOf(prefix: string): Promise<KafkaProducer> {
   return producer;
 }
 
-process.on('message', (message: Fill) => {
+process.on('message', (message: FillRequest) => {
   void fill(message).then((told) => process.send!(told));
 });
 process.send!({ ready: true });
