@@ -105,6 +105,9 @@ export class GroupMember {
     if (silent > silentForMs) throw new Error(`no heartbeat for ${Math.round(silent / 1000)} s`);
     const oldest = Math.min(...this.#handling.values());
     if (performance.now() - oldest > handlingForMs) throw new Error('a batch does not come to an end');
+    const generation = this.#membership.current;
+    const behind = (generation && this.#commits.get(generation)?.behindMs) ?? 0;
+    if (behind > handlingForMs) throw new Error('what is done cannot be committed');
   }
 
   get assigned(): readonly TopicPartition[] {
@@ -180,17 +183,18 @@ export class GroupMember {
     const { topic, partition } = payload.batch;
     if (generation.lost || this.#membership.current !== generation) throw new Stopped();
     payload.resolveOffset(String(offset));
-    const commits = this.#commitsOf(generation, payload);
-    commits.add({ topic, partition }, offset + 1n);
+    const commits = this.#commitsOf(generation);
+    commits.add({ topic, partition }, offset + 1n, (offsets) =>
+      this.#link.connection.run(payload.commitOffsetsIfNecessary(offsets)),
+    );
     this.pauses.succeeded({ topic, partition });
     if (this.#closing.signal.aborted) await commits.flush();
   }
 
-  #commitsOf(generation: Generation, payload: EachBatchPayload): OffsetCommits {
+  #commitsOf(generation: Generation): OffsetCommits {
     let commits = this.#commits.get(generation);
     if (!commits) {
       commits = new OffsetCommits({
-        send: (offsets) => this.#link.connection.run(payload.commitOffsetsIfNecessary(offsets)),
         generation,
         membership: this.#membership,
         closing: this.#closing.signal,

@@ -18,10 +18,6 @@ beforeEach(() => {
   sent = [];
   answers = [];
   commits = new OffsetCommits({
-    send: (offsets) => {
-      sent.push(offsets);
-      return answers.shift()?.() ?? Promise.resolve();
-    },
     generation,
     membership,
     closing: closing.signal,
@@ -34,7 +30,11 @@ const offset = (topic: string, ...partitions: [number, number][]) => ({
   topic,
   partitions: partitions.map(([partition, next]) => ({ partition, offset: String(next) })),
 });
-const add = (topic: string, partition: number, next: number) => commits.add({ topic, partition }, BigInt(next));
+const send = (offsets: CommittedOffsets): Promise<void> => {
+  sent.push(offsets);
+  return answers.shift()?.() ?? Promise.resolve();
+};
+const add = (topic: string, partition: number, next: number) => commits.add({ topic, partition }, BigInt(next), send);
 const refused = (type: string) => () => Promise.reject(Object.assign(new Error(type), { type }));
 
 describe('commits', () => {
@@ -81,6 +81,31 @@ describe('commits', () => {
     add('a', 0, 1);
     await vi.advanceTimersByTimeAsync(1_000);
     expect(sent).toEqual([{ topics: [offset('a', [0, 1])] }, { topics: [offset('a', [0, 1])] }]);
+  });
+
+  it('take along, when they are tried again, what was done meanwhile: one partition that is refused holds up no other', async () => {
+    answers.push(refused('TOPIC_AUTHORIZATION_FAILED'));
+    add('a', 0, 1);
+    add('b', 0, 1);
+    await vi.advanceTimersByTimeAsync(1);
+    add('b', 0, 7);
+    await vi.advanceTimersByTimeAsync(200);
+    expect(sent[1]).toEqual({ topics: [offset('a', [0, 1]), offset('b', [0, 7])] });
+  });
+
+  it('are tried again when no answer comes at all', async () => {
+    answers.push(() => new Promise(() => undefined));
+    add('a', 0, 1);
+    await vi.advanceTimersByTimeAsync(1);
+    add('a', 0, 2);
+    for (let s = 0; s < 20; s++) {
+      await vi.advanceTimersByTimeAsync(1_000);
+      // Heartbeats go on.
+      membership.alive();
+      if (s === 9) expect(commits.behindMs).toBeGreaterThan(9_000);
+    }
+    expect(sent.at(-1)).toEqual({ topics: [offset('a', [0, 2])] });
+    expect(commits.behindMs).toBe(0);
   });
 
   it.each(['ILLEGAL_GENERATION', 'REBALANCE_IN_PROGRESS'])('are given up when the group says %s', async (type) => {
