@@ -17,10 +17,10 @@ afterEach(() => bench.end());
 type Take = (batch: EventBatch<Numbered>) => Promise<void> | void;
 const numbersOf = ({ records }: EventBatch<Numbered>): number[] => records.map(({ event }) => event.data.n);
 
-function events(take: Take) {
+function events(take: Take, sideBySide = 2) {
   @Controller()
   class Events {
-    @OnBatch(topic, { sideBySide: 2 })
+    @OnBatch(topic, { sideBySide })
     take(batch: EventBatch<Numbered>): Promise<void> | void {
       return take(batch);
     }
@@ -86,6 +86,48 @@ describe('several members', () => {
     await waitUntil('the one that stood by has it', () => shares().join('|') === '|0|1', { timeoutMs: 20_000 });
     await pair.end();
   });
+
+  it('commits nothing any more, while it waits for its last handler, of what has gone to others', async () => {
+    const producer = await bench.producer();
+    const send = (from: number, to: number) =>
+      producer.sendRaw(
+        Array.from({ length: to - from }, (_, n) => from + n).flatMap((n) =>
+          [0, 1, 2, 3].map((partition) => ({
+            ...numbered(topic, 'k', n * 4 + partition),
+            key: Buffer.from(`k${partition}`),
+            partition,
+          })),
+        ),
+      );
+    await send(0, 150);
+    const { promise: hanging, resolve: goOn } = Promise.withResolvers<void>();
+    let running = 0;
+    const take: Take = async () => {
+      running++;
+      await hanging;
+    };
+    const leaving = bench.strategy(producer, { group, closeTimeoutMs: 30_000 });
+    await bench.app(leaving, [events(take, 4)]);
+    await waitUntil('it has a batch of each partition', () => running === 4);
+    const closed = leaving.close();
+    const seen: number[] = [];
+    let assigned = 0;
+    const onAssigned = (partitions: ReadonlyMap<string, readonly number[]>) =>
+      void (assigned = partitions.get(topic.name)?.length ?? 0);
+    const heir = bench.strategy(producer, { group, onAssigned });
+    await bench.app(heir, [events((batch) => void seen.push(...numbersOf(batch)))]);
+    await waitUntil('half of them goes to the other', () => seen.length === 300, { timeoutMs: 20_000 });
+    await send(150, 200);
+    await waitUntil('and what comes later', () => seen.length === 400);
+    await waitUntil('it is committed', async () => (await bench.committed(group)) === 400n);
+    goOn();
+    await closed;
+    await waitUntil('the other half follows', () => assigned === 4, { timeoutMs: 20_000 });
+    await send(200, 201);
+    const last = [800, 801, 802, 803];
+    await waitUntil('it has them all', () => last.every((n) => seen.includes(n)), { timeoutMs: 20_000 });
+    expect(seen.filter((n, i) => seen.indexOf(n) < i)).toEqual([]);
+  }, 90_000);
 
   it('fetches nothing any more while it waits for its last handler', async () => {
     const proxy = await KafkaProxy.start({ broker: brokers() });

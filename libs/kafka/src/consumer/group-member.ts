@@ -245,17 +245,21 @@ export class GroupMember {
     const { consumer } = link;
     const { events } = consumer;
     const isCurrent = (): boolean => link === this.#link && !this.#closing.signal.aborted;
+    // Also for who is leaving: what its last handlers finish is not to be committed for partitions that are others' now.
+    const revoked = (): void => void (link === this.#link && this.#endGeneration());
     consumer.on(events.GROUP_JOIN, ({ payload }) => {
-      if (!isCurrent()) return;
-      consumerRebalances.inc({ group: groupId });
-      this.#endGeneration();
+      if (link !== this.#link) return;
+      revoked();
       const partitions = Object.entries(payload.memberAssignment).flatMap(([topic, assigned]) =>
         assigned.map((partition) => ({ topic, partition })),
       );
+      // They are paused, like all that it had.
+      if (!isCurrent()) return this.pauses.assign(partitions);
+      consumerRebalances.inc({ group: groupId });
       this.#beginGeneration(partitions);
     });
     consumer.on(events.HEARTBEAT, () => isCurrent() && this.#membership.alive());
-    consumer.on(events.REBALANCING, () => isCurrent() && this.#endGeneration());
+    consumer.on(events.REBALANCING, revoked);
     consumer.on(events.CRASH, ({ payload }) => {
       if (!isCurrent()) return;
       consumerCrashes.inc({ group: groupId, restart: String(payload.restart) });
