@@ -91,6 +91,22 @@ describe('Dispatcher', () => {
     expect(most).toBe(4);
   });
 
+  // The first outcome is committed and nobody has heard so: its retry is claimed before it is recorded here.
+  it('gives both slots back of a delivery that is attempted again before its outcome is recorded', async () => {
+    const { provider, calls } = scripted('p', () => FAULT);
+    const decided: LeasedDelivery[] = [];
+    const onDecided = (delivery: LeasedDelivery) => void decided.push(delivery);
+    const { dispatcher: subject } = dispatcher([provider], { concurrency: 2, onDecided });
+    const first = leased({});
+    subject.add([first]);
+    await vi.waitFor(() => expect(decided).toHaveLength(1));
+    subject.add([{ ...first, attempts: 1, version: 1 }]);
+    await vi.waitFor(() => expect(decided).toHaveLength(2));
+    for (const each of decided) subject.settled([each]);
+    subject.add(some(2));
+    await vi.waitFor(() => expect(calls).toHaveLength(4));
+  });
+
   it('gives a call up after the timeout', async () => {
     const { provider } = scripted(
       'p',

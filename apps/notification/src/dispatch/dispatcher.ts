@@ -62,8 +62,11 @@ export class Dispatcher {
   readonly #shares: MemoryShares;
   readonly #caller: Caller;
   readonly #cancelled = new RecentIds(100_000);
-  /** Deliveries whose slot is in use: started, and not yet recorded. */
-  readonly #inUse = new Set<string>();
+  /**
+   * Deliveries whose slot is in use: started, and not yet recorded. By object, as one may be claimed and started again before its
+   * first outcome is recorded here, when nobody heard that it was committed: both have a slot.
+   */
+  readonly #inUse = new Set<LeasedDelivery>();
   readonly #random: () => number;
   readonly #shutdown = new AbortController();
   readonly #expiry: NodeJS.Timeout;
@@ -150,7 +153,7 @@ export class Dispatcher {
 
   /** Outcomes were recorded, or given up: their slots are free. */
   settled(deliveries: readonly LeasedDelivery[]): void {
-    this.#scheduler.release(deliveries.filter(({ id }) => this.#inUse.delete(id)));
+    this.#scheduler.release(deliveries.filter((each) => this.#inUse.delete(each)));
     this.#pump();
   }
 
@@ -164,7 +167,7 @@ export class Dispatcher {
       }
       const started = this.#scheduler.take();
       if (!started) break;
-      this.#inUse.add(started.delivery.id);
+      this.#inUse.add(started.delivery);
       void this.#run(started);
     }
     for (const { delivery, until } of this.#scheduler.takeDeferred())
