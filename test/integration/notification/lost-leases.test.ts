@@ -80,6 +80,20 @@ describe('a statement that was committed while its connection broke', () => {
     expect(await rig.facts()).toHaveLength(1);
   });
 
+  it('had put a delivery off: written again, it does not free what was claimed meanwhile', async () => {
+    const { ledger, worker: self } = await worker();
+    const [one] = await ledger.takeIn(SHARD, [accepted()], inMemory, true);
+    const { fact: _, ...quiet } = settlement(one!, 'retrying', new Date(Date.now() - 1));
+    const postponement = { ...quiet, version: one!.version, postponed: true, fact: undefined };
+    void flaky.proxy.break('ledger_settle');
+    await expect(ledger.settle([postponement])).rejects.toThrow(BROKEN);
+    expect(await ledger.claim([SHARD], 10)).toMatchObject([{ version: 0, postponed: true }]);
+    await ledger.settle([postponement]);
+    expect(await rows()).toMatchObject([{ worker_id: self.id }]);
+    await ledger.findLost();
+    expect(await ledger.claim([SHARD], 10)).toEqual([]);
+  });
+
   it('had cancelled a delivery and woken the next of its key', async () => {
     const { ledger, found } = await worker();
     const [a, b] = [ordered(), ordered()];
@@ -121,6 +135,24 @@ describe('a statement that was committed while its connection broke', () => {
     expect(ids(found)).toEqual(batch.map(({ request }) => request.id));
   });
 });
+
+it('keeps nobody waiting for long behind a transaction that does not end', async () => {
+  const made = await worker();
+  const [one] = await due(made, 1);
+  const runner = rig.dataSource.createQueryRunner();
+  await runner.startTransaction();
+  await runner.query('SELECT FROM shards FOR SHARE');
+  try {
+    void flaky.proxy.break('ledger_insert_accepted');
+    await expect(made.ledger.takeIn(SHARD, [accepted()], inMemory, true)).rejects.toThrow(BROKEN);
+    const began = performance.now();
+    expect(ids(await made.ledger.claim([SHARD], 10))).toEqual([one]);
+    expect(performance.now() - began).toBeLessThan(12_000);
+  } finally {
+    await runner.rollbackTransaction();
+    await runner.release();
+  }
+}, 40_000);
 
 describe('leases that got lost otherwise', () => {
   it('are given back where the shard is no longer its own', async () => {

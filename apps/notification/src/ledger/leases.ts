@@ -55,7 +55,7 @@ export class Leases {
     if (isUncertain) await this.certain();
     const leased = await this.wake(work);
     // One that PostgreSQL had not begun with when it was waited for: this one has waited for its rows since.
-    if (isUncertain) await this.look().catch(() => undefined);
+    if (isUncertain) await this.#patiently(this.look()).catch(() => undefined);
     return leased;
   }
 
@@ -79,6 +79,11 @@ export class Leases {
     }
   }
 
+  /** Whether it was leased to this worker a second time before it was heard that its last outcome was written. */
+  isClaimedAgain({ id }: LeasedDelivery): boolean {
+    return (this.#held.get(id) ?? 0) > 1;
+  }
+
   /** Their outcomes are written: they are in hand no longer. */
   settled(deliveries: readonly LeasedDelivery[]): void {
     for (const { id } of deliveries) this.#leave(id);
@@ -99,16 +104,21 @@ export class Leases {
   /** Resolves when no statement's outcome is unknown, or after a while. Rejects when the ledger cannot be asked. */
   async certain(): Promise<void> {
     for (const upTo = this.#unheard; this.#followed < upTo;) {
-      const looking = this.look();
-      const leftMs = this.#lookingSince + PATIENCE_MS - performance.now();
-      if (leftMs <= 0) return;
       try {
-        await Promise.race([looking, sleep(leftMs, undefined, { ref: false })]);
+        if (!(await this.#patiently(this.look()))) return;
       } catch (error) {
         // Any other is a defect, of which the regular look speaks: nothing is to stand still for it.
         if (isInfrastructureError(error)) throw error;
       }
     }
+  }
+
+  /** Waits for the present look, but no longer than there is patience with it: false when that was over before. */
+  async #patiently(looking: Promise<void>): Promise<boolean> {
+    const leftMs = this.#lookingSince + PATIENCE_MS - performance.now();
+    if (leftMs <= 0) return false;
+    await Promise.race([looking, sleep(leftMs, undefined, { ref: false })]);
+    return true;
   }
 
   /** Asks the ledger what this worker holds, and takes what it has nowhere; gives it back where the shard is not its own. */

@@ -196,9 +196,12 @@ export class Ledger {
    */
   async settle(settlements: readonly Settlement[]): Promise<LeasedDelivery[]> {
     const ended = settlements.filter((each) => each.ended && each.delivery.ordered).map((each) => each.delivery);
+    // A postponement has no version to tell that it was written before: a second time it would free what was claimed meanwhile.
+    const isWritten = ({ fact, delivery }: Settlement): boolean => !fact && this.#leases.isClaimedAgain(delivery);
+    const unwritten = settlements.filter((each) => !isWritten(each));
     const write = async (tx: Tx): Promise<LeasedDelivery[]> => {
       if (ended.length > 0) await tx.query(LOCK_ORDERED, [ended.map(({ key }) => key)]);
-      await this.#writeOutcomes(tx, settlements);
+      if (unwritten.length > 0) await this.#writeOutcomes(tx, unwritten);
       return this.#wake(tx, ended, true);
     };
     const woken =
