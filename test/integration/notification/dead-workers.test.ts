@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { newNotificationId } from '@bongsu/contracts';
+import { BongsuError, newNotificationId } from '@bongsu/contracts';
 import { query, transaction } from '@bongsu/persistence';
 import { describe, expect, it } from 'vitest';
 import { Backlog } from '../../../apps/notification/src/dispatch/backlog.js';
@@ -31,6 +31,24 @@ describe('dead workers', () => {
     expect(sent).toEqual(['default/user-1']);
     expect(freeWhenSent).toEqual([false]);
     expect(await rows('worker_id IS NULL AND ended_at IS NULL')).toHaveLength(1);
+  });
+
+  it('sends fewer facts of a dead worker at a time when they are more than the producer takes', async () => {
+    const [dead, heir] = [await replica(1), await replica()];
+    await dead.own(SHARD);
+    const names = Array.from({ length: 20 }, (_, n) => `user-${n}`);
+    const batch = names.map((id) => accepted({ recipient: { id } }));
+    const leased = await dead.ledger.takeIn(SHARD, batch, inMemory, true);
+    await dead.ledger.settle(leased.map((each) => settlement(each, 'delivered')));
+    const sent: string[] = [];
+    const send = async (records: readonly { key: string }[]) => {
+      if (records.length > 3) throw new BongsuError('producer_buffer_full');
+      sent.push(...records.map(({ key }) => key));
+    };
+    await expect
+      .poll(() => reapDeadWorkers(rig.dataSource, heir.worker.id, send, logger).catch(() => []))
+      .toEqual([dead.worker.id]);
+    expect(sent).toEqual(names.map((id) => `default/${id}`));
   });
 
   it('lets a worker that was taken for dead neither take a shard over nor claim', async () => {

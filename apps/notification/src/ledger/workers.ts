@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { OutgoingRecord } from '@bongsu/contracts';
+import { BongsuError, type OutgoingRecord } from '@bongsu/contracts';
 import type { Logger } from '@bongsu/observability';
 import { isRelayed, Outbox, query, relayBatch, transaction } from '@bongsu/persistence';
 import type { DataSource } from 'typeorm';
@@ -139,8 +139,15 @@ async function relayRest(
   stream: string,
   send: (records: OutgoingRecord[]) => Promise<unknown>,
 ): Promise<boolean> {
-  for (let idle = 0; idle < 5;) {
-    const sent = await relayBatch({ dataSource, stream, send, batch: 1000 });
+  for (let idle = 0, batch = RELAYED_AT_ONCE; idle < 5;) {
+    let sent = 0;
+    try {
+      sent = await relayBatch({ dataSource, stream, send, batch });
+    } catch (error) {
+      if (!isTooMuch(error) || batch === 1) throw error;
+      batch = Math.ceil(batch / 2);
+      continue;
+    }
     if (sent > 0) continue;
     const [left] = await query<{ waiting: boolean }>(
       dataSource,
@@ -153,6 +160,12 @@ async function relayRest(
   }
   return false;
 }
+
+/** Facts of a dead worker in one batch, at most. */
+const RELAYED_AT_ONCE = 1000;
+
+/** More than the producer takes (KAFKA_BUFFER_MEMORY): the same batch would be refused again and again, and nothing ever be free. */
+const isTooMuch = (error: unknown): boolean => error instanceof BongsuError && error.code === 'producer_buffer_full';
 
 async function release(dataSource: DataSource, workerId: string): Promise<void> {
   await transaction(dataSource, async (tx) => {
