@@ -70,6 +70,19 @@ describe('consuming', () => {
     expect(Math.max(...sizes)).toBe(100);
   });
 
+  it('gathers what comes for a while, and keeps nobody waiting who has as much as one fetch may bring', async () => {
+    const producer = await bench.producer();
+    await producer.sendAll(Array.from({ length: 4_000 }, (_, n) => numbered(topic, 'k', n)));
+    const seen: number[] = [];
+    const options = { group, gatherMs: 2_000, maxBytesPerPartition: 64 * 1024 } as const;
+    await bench.app(bench.strategy(producer, options), [events((batch) => void seen.push(...numbersOf(batch)))]);
+    await waitUntil('it has begun', () => seen.length > 0);
+    const began = performance.now();
+    // More than 15 fetches, of which the last may wait.
+    await waitUntil('it has them all', () => seen.length === 4_000, { timeoutMs: 40_000 });
+    expect(performance.now() - began).toBeLessThan(8_000);
+  });
+
   it('commits nothing before the handler has resolved', async () => {
     const producer = await bench.producer();
     let release: () => void = () => undefined;

@@ -50,7 +50,7 @@ const MAX_WAIT_MS = 200;
  */
 const MAX_WAIT_SIDE_BY_SIDE_MS = 50;
 
-/** A fetch that has so much is not kept waiting for more. */
+/** A fetch that has so much, or as much of one partition as it may bring, is not kept waiting for more. */
 const GATHERED_BYTES = 1024 * 1024;
 
 /** What kafkajs is told of a member. */
@@ -64,7 +64,7 @@ export function consumerConfig(options: GroupMemberOptions): ConsumerConfig {
     rebalanceTimeout: options.rebalanceTimeoutMs,
     metadataMaxAge: METADATA_MAX_AGE_MS,
     ...(options.gatherMs > 0
-      ? { maxWaitTimeInMs: options.gatherMs, minBytes: GATHERED_BYTES }
+      ? { maxWaitTimeInMs: options.gatherMs, minBytes: Math.min(GATHERED_BYTES, options.maxBytesPerPartition) }
       : { maxWaitTimeInMs: isSideBySide ? MAX_WAIT_SIDE_BY_SIDE_MS : MAX_WAIT_MS }),
     maxBytesPerPartition: options.maxBytesPerPartition,
     retry: RIDE_OUT,
