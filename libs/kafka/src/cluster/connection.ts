@@ -73,9 +73,10 @@ export class KafkaConnection {
   /** The call's outcome, or a rejection as soon as the connection is cut: kafkajs itself might then never answer. */
   run<T>(call: Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      if (this.#cut) return reject(discarded());
-      this.#calls.add(reject);
+      // Before anything else: a failure that nobody takes would end the process.
       void call.then(resolve, reject).finally(() => this.#calls.delete(reject));
+      if (this.#cut) reject(discarded());
+      else this.#calls.add(reject);
     });
   }
 
