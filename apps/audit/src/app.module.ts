@@ -123,8 +123,10 @@ export function auditModule(settings: AuditSettings, logger: Logger, signal: Abo
   return AuditModule;
 }
 
-/** How much later the trail may have a record, milliseconds: each partition of each fetch is a lock on its chain, and a look at its head. */
+/** How much later the trail may have a record, milliseconds: each fetch is a transaction at least. */
 const GATHER_MS = 500;
+/** All that a fetch brought goes into one transaction, or a few. */
+const PARTITIONS_AT_ONCE = 64;
 
 const intake = (settings: AuditSettings, producer: KafkaProducer, logger: Logger): KafkaBatchStrategy =>
   new KafkaBatchStrategy({
@@ -134,6 +136,7 @@ const intake = (settings: AuditSettings, producer: KafkaProducer, logger: Logger
     producer,
     logger,
     gatherMs: GATHER_MS,
+    partitionsConcurrently: PARTITIONS_AT_ONCE,
     // A record that is not in the chain is a hole in the trail, so none is ever given up: a fault of ours stands still,
     // retries and shows as lag until it is mended.
     isInfrastructureError: () => true,

@@ -2,6 +2,7 @@ export * from './data-source.js';
 export * from './erasure/erasures.js';
 export * from './erasure/sweeper.js';
 export * from './failure.js';
+export * from './group-commit.js';
 export * from './migration-program.js';
 export * from './outbox/outbox.js';
 export * from './outbox/relay.js';

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { encodeEvent, newEventId, RECIPIENT_ERASED, TOPICS, type RawRecord } from '@bongsu/contracts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Appender } from '../../../apps/audit/src/chain/appender.js';
-import { LOCK_CHAIN } from '../../../apps/audit/src/chain/sql/lock-chain.js';
+import { LOCK_CHAINS } from '../../../apps/audit/src/chain/sql/lock-chain.js';
 import { Eraser } from '../../../apps/audit/src/erasure/eraser.js';
 import { freshAudit, logger, raw, salts, verifyAll, type AuditDatabase } from './database.js';
 
@@ -167,7 +167,7 @@ describe('erasing a recipient', () => {
   it('waits for who is appending, whose records it could not see', async () => {
     const { promise: committing, resolve: commit } = Promise.withResolvers<void>();
     const appending = audit.database.transaction(async (tx) => {
-      await tx.query(LOCK_CHAIN, ['somebody/0']);
+      await tx.query(LOCK_CHAINS, [['somebody/0']]);
       await committing;
     });
     await appender.append(DIRECTORY, 0, [erasureOf(0, 'kim')]);

@@ -12,27 +12,40 @@ import {
 } from '@bongsu/audit-chain';
 import type { RawRecord } from '@bongsu/contracts';
 import type { Logger } from '@bongsu/observability';
-import type { Tx } from '@bongsu/persistence';
+import { GroupCommit, type Tx } from '@bongsu/persistence';
 import type { Database } from '../database/database.js';
 import { rememberErasures, withoutErased } from '../erasure/before-insert.js';
-import { link } from './link.js';
+import { link, type Linked } from './link.js';
 import { breaksTotal, headSequence, recordsTotal } from './metrics.js';
 import { FIND_RECORDED, type RecordedRow } from './sql/find-recorded.js';
 import { INSERT_RECORDS, insertRecordsValues } from './sql/insert-records.js';
-import { LOCK_CHAIN, READ_HEAD, type HeadReading } from './sql/lock-chain.js';
+import { LOCK_CHAINS, READ_HEADS, type HeadReading } from './sql/lock-chain.js';
 
 /** The most bytes in one insert: a batch of compressed megabytes would otherwise become a statement that no driver can hold. */
 const INSERT_BYTES = 8 * 1024 * 1024;
 
+/** Records in one transaction, after which those of no further partition join it. */
+const ENOUGH = 500;
+/** Transactions under way at the same time: while one is hashed, others are written. */
+const AT_ONCE = 4;
+
+/** Records of one partition, in the order of their offsets. */
+interface Piece {
+  readonly topic: string;
+  readonly partition: number;
+  readonly records: readonly RawRecord[];
+}
+
 /**
- * Appends Kafka's records to the chain of their partition: one transaction with the chain locked, so that a record is in
- * the chain exactly once, however often it is delivered and by however many members of the group at a time.
+ * Appends Kafka's records to the chains of their partitions: one transaction with the chains locked, so that a record is in
+ * its chain exactly once, however often it is delivered and by however many members of the group at a time.
  */
 export class Appender {
   readonly #database: Database;
   readonly #salts: SaltKeys;
   readonly #logger: Logger;
   readonly #onErasures: () => void;
+  readonly #commits: GroupCommit<Piece, number>;
 
   /** @param onErasures called when records asked for somebody's erasure, once that is on the list */
   constructor(database: Database, salts: SaltKeys, logger: Logger, onErasures: () => void = () => undefined) {
@@ -40,6 +53,13 @@ export class Appender {
     this.#database = database;
     this.#salts = salts;
     this.#logger = logger;
+    this.#commits = new GroupCommit({
+      commit: (pieces) => this.#append(pieces),
+      nameOf: ({ topic, partition }) => chainName(topic, partition),
+      sizeOf: ({ records }) => records.length,
+      enough: () => ENOUGH,
+      atOnce: AT_ONCE,
+    });
   }
 
   /**
@@ -48,25 +68,30 @@ export class Appender {
    * @returns how many were new, without the gap records between them
    */
   async append(topic: string, partition: number, records: readonly RawRecord[]): Promise<number> {
-    if (records.length === 0) return 0;
-    const {
-      records: added,
-      head,
-      breaks,
-      erasures,
-    } = await this.#database.transaction(async (tx) => {
-      const { head, erasing } = await lockHead(tx, topic, partition);
-      const isRecorded = await recordedAmong(tx, head, records);
-      const linked = link(head, records, { salts: this.#salts, isRecorded });
-      await write(tx, linked.head, erasing ? await withoutErased(tx, linked.records) : linked.records);
-      const erasures = await rememberErasures(tx, linked.records, this.#logger);
-      return { ...linked, erasures };
+    return records.length === 0 ? 0 : this.#commits.add({ topic, partition, records });
+  }
+
+  async #append(pieces: readonly Piece[]): Promise<number[]> {
+    const { linked, erasures } = await this.#database.transaction(async (tx) => {
+      const { heads, erasing } = await lockHeads(tx, pieces);
+      const linked: Linked[] = [];
+      for (const [i, { records }] of pieces.entries()) {
+        const isRecorded = await recordedAmong(tx, heads[i]!, records);
+        linked.push(link(heads[i]!, records, { salts: this.#salts, isRecorded }));
+      }
+      const added = linked.flatMap(({ records }) => records);
+      await write(tx, erasing ? await withoutErased(tx, added) : added);
+      return { linked, erasures: await rememberErasures(tx, added, this.#logger) };
     });
+    if (erasures > 0) this.#onErasures();
+    return pieces.map((piece, i) => this.#tell(piece, linked[i]!));
+  }
+
+  #tell({ topic, partition, records }: Piece, { records: added, head, breaks }: Linked): number {
     const count = added.length - breaks.length;
     recordsTotal.inc({ topic, result: 'appended' }, count);
     recordsTotal.inc({ topic, result: 'redelivered' }, records.length - count);
     headSequence.set({ topic, partition }, Number(head.sequence));
-    if (erasures > 0) this.#onErasures();
     for (const each of breaks) this.#report(topic, partition, each);
     return count;
   }
@@ -82,14 +107,15 @@ export class Appender {
     const [first] = records;
     if (!first) return 0;
     const added = await this.#database.transaction(async (tx) => {
-      const { head, erasing } = await lockHead(tx, first.topic, first.partition);
+      const { heads, erasing } = await lockHeads(tx, [first]);
+      const head = heads[0]!;
       const following = records.filter(({ sequence }) => sequence > head.sequence);
       const [next] = following;
       if (next && (next.sequence !== head.sequence + 1n || !hashRecord(next, head.hash).equals(next.hash)))
         throw new RangeError(
           `${chainName(first.topic, first.partition)} ends at #${head.sequence}, which #${next.sequence} does not follow`,
         );
-      await write(tx, head, erasing ? await withoutErased(tx, following) : following);
+      await write(tx, erasing ? await withoutErased(tx, following) : following);
       await rememberErasures(tx, following, this.#logger);
       return following.length;
     });
@@ -111,16 +137,24 @@ export class Appender {
   }
 }
 
-/** The chain's head, which is the caller's until the transaction ends, and whether there are erasures to be looked up. */
-async function lockHead(tx: Tx, topic: string, partition: number): Promise<{ head: ChainHead; erasing: boolean }> {
-  await tx.query(LOCK_CHAIN, [chainName(topic, partition)]);
-  // A statement of its own: one that waits for the lock would see the chain as it was before the wait.
-  const [last] = await tx.query<HeadReading>(READ_HEAD, [topic, partition]);
-  const head =
-    last && last.topic !== null
-      ? chainHead(last)
+/** The heads of chains, in their order, which are the caller's until the transaction ends, and whether there are erasures to be looked up. */
+async function lockHeads(
+  tx: Tx,
+  chains: readonly Pick<ChainHead, 'topic' | 'partition'>[],
+): Promise<{ heads: ChainHead[]; erasing: boolean }> {
+  await tx.query(LOCK_CHAINS, [chains.map(({ topic, partition }) => chainName(topic, partition)).sort()]);
+  // A statement of its own: one that waits for the lock would see the chains as they were before the wait.
+  const last = await tx.query<HeadReading>(READ_HEADS, [
+    chains.map(({ topic }) => topic),
+    chains.map(({ partition }) => partition),
+  ]);
+  const heads = chains.map(({ topic, partition }, i) => {
+    const row = last[i];
+    return row && row.topic !== null
+      ? chainHead(row)
       : { topic, partition, sequence: 0n, hash: GENESIS, nextOffset: 0n, epoch: 0 };
-  return { head, erasing: last?.erasing ?? true };
+  });
+  return { heads, erasing: last[0]?.erasing ?? true };
 }
 
 /** Which of the records with an offset that was passed before are in the chain: the same record, not just the same offset. */
@@ -146,8 +180,8 @@ function isSame({ timestamp, key, headers, value }: RawRecord, row: RecordedRow)
   );
 }
 
-async function write(tx: Tx, { topic, partition }: ChainHead, records: readonly StoredRecord[]): Promise<void> {
-  for (const part of parts(records)) await tx.query(INSERT_RECORDS, insertRecordsValues(topic, partition, part));
+async function write(tx: Tx, records: readonly StoredRecord[]): Promise<void> {
+  for (const part of parts(records)) await tx.query(INSERT_RECORDS, insertRecordsValues(part));
 }
 
 function* parts(records: readonly StoredRecord[]): Generator<readonly StoredRecord[]> {

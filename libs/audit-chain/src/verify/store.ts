@@ -187,22 +187,22 @@ interface ChainKey {
 }
 
 /**
- * What follows from a chain's last record: its head. A chain that has no record has no head. The index of the primary key
- * of each month's partition is read at its end, so this takes as many look-ups as there are months.
+ * What follows from the last record of a chain, whose topic and partition are given as SQL: its head. A chain that has no record has
+ * no head. The index of the primary key of each month's partition is read at its end, so this takes as many look-ups as there are months.
  */
-export const LAST_RECORD = `
+export const lastRecordOf = (topic: string, partition: string): string => `
   SELECT topic, partition, sequence, hash, "offset" + 1 AS next_offset, epoch FROM records
-  WHERE topic = $1 AND partition = $2 ORDER BY sequence DESC, timestamp_ms DESC LIMIT 1`;
+  WHERE topic = ${topic} AND partition = ${partition} ORDER BY sequence DESC, timestamp_ms DESC LIMIT 1`;
+
+/** The head of the chain $1, $2. */
+export const LAST_RECORD = lastRecordOf('$1', '$2');
 
 const FOUND = chainsIn('records');
 const CHAINS = `${FOUND} SELECT topic, partition FROM found`;
 
 /** The heads of all chains, by topic and partition. */
 export const LAST_RECORDS = `${FOUND}
-  SELECT head.* FROM found, LATERAL (
-    SELECT topic, partition, sequence, hash, "offset" + 1 AS next_offset, epoch FROM records
-    WHERE topic = found.topic AND partition = found.partition ORDER BY sequence DESC, timestamp_ms DESC LIMIT 1
-  ) head
+  SELECT head.* FROM found, LATERAL (${lastRecordOf('found.topic', 'found.partition')}) head
   ORDER BY topic, partition`;
 
 const MAX_INT64 = 2n ** 63n - 1n;

@@ -64,7 +64,7 @@ const unchained = ({ topic, partition, offset, timestamp, key, headers, value }:
 
 const append = async (partition: number, records: readonly RawRecord[]): Promise<void> => {
   if (process.env['MODE'] === 'chained') await appender.append(TOPIC, partition, records);
-  else await database.query(INSERT_RECORDS, insertRecordsValues(TOPIC, partition, records.map(unchained)));
+  else await database.query(INSERT_RECORDS, insertRecordsValues(records.map(unchained)));
 };
 
 async function run(count: number): Promise<void> {

@@ -1,23 +1,23 @@
 import type { StoredRecord } from '@bongsu/audit-chain';
 import type { Statement } from '@bongsu/persistence';
 
-/** Records of one chain ($1, $2), each column as one array. */
+/** Each column as one array. */
 export const INSERT_RECORDS: Statement = {
   name: 'audit_insert_records',
   text: `
     INSERT INTO records (topic, partition, sequence, "offset", epoch, timestamp_ms, key, headers, payload, salt,
                          payload_digest, hash, event_id, type, subject, tenant, recipient, kind)
-    SELECT $1, $2, r.* FROM unnest(
-      $3::bigint[], $4::bigint[], $5::integer[], $6::bigint[], $7::bytea[], $8::bytea[], $9::bytea[], $10::bytea[],
-      $11::bytea[], $12::bytea[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[]
-    ) AS r`,
+    SELECT * FROM unnest(
+      $1::text[], $2::integer[], $3::bigint[], $4::bigint[], $5::integer[], $6::bigint[], $7::bytea[], $8::bytea[], $9::bytea[],
+      $10::bytea[], $11::bytea[], $12::bytea[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[]
+    )`,
 };
 
-export function insertRecordsValues(topic: string, partition: number, records: readonly StoredRecord[]): unknown[] {
+export function insertRecordsValues(records: readonly StoredRecord[]): unknown[] {
   const column = <T>(read: (record: StoredRecord) => T): T[] => records.map(read);
   return [
-    topic,
-    partition,
+    column(({ topic }) => topic),
+    column(({ partition }) => partition),
     column(({ sequence }) => sequence),
     column(({ offset }) => offset),
     column(({ epoch }) => epoch),
