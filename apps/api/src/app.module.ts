@@ -30,6 +30,7 @@ import { SETTINGS, type ApiSettings } from './settings.js';
 import { Freshness } from './status/freshness.js';
 import { ProjectionController } from './status/projection.controller.js';
 import { Projection } from './status/projection.js';
+import { mannersOf } from './status/manners.js';
 import { StatusController } from './status/status.controller.js';
 import { StatusReader } from './status/status-reader.js';
 
@@ -82,12 +83,18 @@ const infrastructure = (settings: ApiSettings, logger: Logger): Provider[] => [
         isInfrastructureError,
         // Requests are answered by the same process: a fetch must not be decoded for longer than they can wait.
         maxBytesPerPartition: FETCH_BYTES,
+        partitionsConcurrently: PARTITIONS_AT_ONCE,
+        gatherMs: GATHER_MS,
       }),
   },
 ];
 
 /** About 500 records of a partition. */
 const FETCH_BYTES = 256 * 1024;
+/** All that a fetch brought goes into one transaction. */
+const PARTITIONS_AT_ONCE = 64;
+/** How much later the read model may have a record, milliseconds. */
+const GATHER_MS = 50;
 
 const access = (settings: ApiSettings, logger: Logger): Provider[] => [
   {
@@ -146,7 +153,11 @@ const notifications = (settings: ApiSettings, logger: Logger): Provider[] => [
 
 const status = (logger: Logger): Provider[] => [
   { provide: Eraser, inject: [Database], useFactory: (database: Database) => new Eraser(database, logger) },
-  { provide: Projection, inject: [Database], useFactory: (database: Database) => new Projection(database, logger) },
+  {
+    provide: Projection,
+    inject: [Database, Pace],
+    useFactory: (database: Database, pace: Pace) => new Projection(database, logger, mannersOf(pace)),
+  },
   {
     provide: Freshness,
     inject: [Database, KafkaPositions],

@@ -12,6 +12,11 @@ export class Pace {
   /** Percent of the time that may be worked. */
   readonly #share = new YieldingWindow(100);
 
+  /** Whether urgent work came lately. */
+  get isYielding(): boolean {
+    return this.#share.ceiling(Date.now()) !== undefined;
+  }
+
   /** An urgent piece of work took so long, milliseconds. */
   urgent(tookMs: number): void {
     this.#share.sample(tookMs, Date.now());

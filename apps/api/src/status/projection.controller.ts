@@ -1,39 +1,37 @@
 import { Controller } from '@nestjs/common';
 import { TOPICS } from '@bongsu/contracts';
 import { OnBatch, type EventBatch } from '@bongsu/kafka';
-import { Pace } from '@bongsu/lanes';
 import { Projection } from './projection.js';
 
-/** A batch of facts that is larger tells of a backlog. */
-const FEW = 100;
-/** What bulk requests and facts have of the time in any case, percent. Facts are those of all lanes, in one topic. */
-const REQUESTS_LEAST = 5;
-const FACTS_LEAST = 50;
+/**
+ * Partitions of a topic that are handled at the same time: all of them, since what comes from several goes into one
+ * transaction (or waits for it).
+ */
+const SIDE_BY_SIDE = 64;
 
-/** What group bongsu.status reads. Bulk gives way to urgent requests, which are accepted by the same process. */
+/** What group bongsu.status reads. */
 @Controller()
 export class ProjectionController {
   private readonly projection: Projection;
-  private readonly pace: Pace;
 
-  constructor(projection: Projection, pace: Pace) {
+  constructor(projection: Projection) {
     this.projection = projection;
-    this.pace = pace;
   }
 
-  @OnBatch(TOPICS.requests.urgent, { sideBySide: 2 })
+  @OnBatch(TOPICS.requests.urgent, { sideBySide: SIDE_BY_SIDE })
   urgent(batch: EventBatch) {
     return this.projection.requests(batch);
   }
 
-  @OnBatch(TOPICS.requests.normal, { sideBySide: 2 })
+  @OnBatch(TOPICS.requests.normal, { sideBySide: SIDE_BY_SIDE })
   normal(batch: EventBatch) {
     return this.projection.requests(batch);
   }
 
-  @OnBatch(TOPICS.requests.bulk, { sideBySide: 1 })
+  // However few they are: what comes after them may have to wait, and the fetch loop must not.
+  @OnBatch(TOPICS.requests.bulk, { sideBySide: SIDE_BY_SIDE, besideFrom: 1 })
   bulk(batch: EventBatch) {
-    return this.paced(batch, REQUESTS_LEAST, () => this.projection.requests(batch));
+    return this.projection.bulkRequests(batch);
   }
 
   @OnBatch(TOPICS.commands)
@@ -41,17 +39,8 @@ export class ProjectionController {
     return this.projection.commands(batch);
   }
 
-  @OnBatch(TOPICS.events, { sideBySide: 2 })
+  @OnBatch(TOPICS.events, { sideBySide: SIDE_BY_SIDE })
   facts(batch: EventBatch) {
-    const project = () => this.projection.facts(batch);
-    return batch.records.length > FEW ? this.paced(batch, FACTS_LEAST, project) : project();
-  }
-
-  /** Rests after the work, which has at least so many percent of the time. */
-  private async paced<T>(batch: EventBatch, least: number, work: () => Promise<T>): Promise<T> {
-    const began = performance.now();
-    const done = await work();
-    await this.pace.rest(performance.now() - began, least, batch.signal);
-    return done;
+    return this.projection.facts(batch);
   }
 }

@@ -1,262 +1,129 @@
-import type { CancelRequested, DeliveryFact, DeliveryStatus, NotificationRequested } from '@bongsu/contracts';
+import type { NotificationRequested } from '@bongsu/contracts';
 import type { EventBatch, RejectedRecord } from '@bongsu/kafka';
 import type { Logger } from '@bongsu/observability';
-import type { Tx } from '@bongsu/persistence';
+import { GroupCommit, type Tx } from '@bongsu/persistence';
 import type { Database } from '../database/database.js';
-import { upsertEndpoints } from '../endpoints/projection.js';
-import { foldStatus, initialStatus, isScheduled } from './fold.js';
-import {
-  cancelEntry,
-  commandRows,
-  errorView,
-  factEntry,
-  factRows,
-  failoverView,
-  isCancellation,
-  isEndpointFact,
-  isRedrive,
-  redriveEntry,
-  requestEntry,
-  requestRows,
-  type Command,
-  type Fact,
-  type Row,
-  type Sorted,
-  type TimelineRow,
-} from './rows.js';
-import { READ_FOLD, WRITE_STATUS } from './sql/fold-status.js';
-import { HOLD_NOTIFICATIONS, NOTE_CANCELLATION } from './sql/hold-notifications.js';
-import { INSERT_REQUESTED } from './sql/insert-requested.js';
-import { INSERT_TIMELINE } from './sql/insert-timeline.js';
-import { ADVANCE_POSITION, CLAIM_POSITION } from './sql/positions.js';
-import { INSERT_ATTEMPTS, UPSERT_DELIVERIES } from './sql/upsert-deliveries.js';
+import { applyCommands, applyFacts, applyRequests } from './apply.js';
+import { commandRows, factRows, requestRows, type Command, type Fact, type Row, type Sorted } from './rows.js';
+import { ADVANCE_POSITIONS, CLAIM_POSITIONS } from './sql/positions.js';
+
+/** Called after each transaction, which took so long: what comes next waits until it resolves. */
+export type Rest = (workMs: number, records: number, signal: AbortSignal) => Promise<void>;
+
+/** How the read model gives way to those who wait for an answer. */
+export interface Manners {
+  /** Records in one transaction, after which no further batch joins it. */
+  readonly enough: () => number;
+  readonly afterBulk: Rest;
+  readonly afterFacts: Rest;
+}
+
+/** A Kafka batch, and what of it fits the read model. */
+interface Piece<T> {
+  readonly batch: EventBatch;
+  readonly rows: Row<T>[];
+}
+
+type Apply<T> = (tx: Tx, rows: Row<T>[]) => Promise<void>;
 
 /**
- * Writes the read model: one transaction per Kafka batch, with the partition's position in it, so that a record counts once
- * however often it comes, and a reader can tell how far the model is. Requests, commands and facts come from different
- * topics, in any order among one another.
+ * Writes the read model: one transaction for the batches of all partitions that came meanwhile, with the partitions' positions in
+ * it, so that a record counts once however often it comes, and a reader can tell how far the model is. What differs in who
+ * waits for it has transactions of its own.
  */
 export class Projection {
   private readonly database: Database;
   private readonly logger: Logger;
+  private readonly prompt: GroupCommit<Piece<NotificationRequested>>;
+  private readonly bulk: GroupCommit<Piece<NotificationRequested>>;
+  private readonly commanded: GroupCommit<Piece<Command>>;
+  private readonly told: GroupCommit<Piece<Fact>>;
 
-  constructor(database: Database, logger: Logger) {
+  constructor(database: Database, logger: Logger, manners: Manners) {
     this.database = database;
     this.logger = logger;
+    const { enough, afterBulk, afterFacts } = manners;
+    this.prompt = this.committing(applyRequests, enough);
+    this.bulk = this.committing(applyRequests, enough, afterBulk);
+    this.commanded = this.committing(applyCommands, enough);
+    this.told = this.committing(applyFacts, enough, afterFacts);
   }
 
   requests(batch: EventBatch): Promise<readonly RejectedRecord[]> {
-    return this.project(batch, requestRows(batch), applyRequests);
+    return project(batch, requestRows(batch), this.prompt);
+  }
+
+  /** Requests that give way to others. */
+  bulkRequests(batch: EventBatch): Promise<readonly RejectedRecord[]> {
+    return project(batch, requestRows(batch), this.bulk);
   }
 
   commands(batch: EventBatch): Promise<readonly RejectedRecord[]> {
-    return this.project(batch, commandRows(batch), applyCommands);
+    return project(batch, commandRows(batch), this.commanded);
   }
 
   facts(batch: EventBatch): Promise<readonly RejectedRecord[]> {
-    return this.project(batch, factRows(batch), applyFacts);
+    return project(batch, factRows(batch), this.told);
   }
 
-  private async project<T>(
-    batch: EventBatch,
-    { rows, rejected }: Sorted<T>,
-    apply: (tx: Tx, rows: Row<T>[]) => Promise<void>,
-  ): Promise<readonly RejectedRecord[]> {
-    const position = [batch.topic.name, batch.partition];
-    const end = batch.records.at(-1)!.raw.offset + 1n;
-    await this.database.transaction(async (tx) => {
-      const [claimed] = await tx.query<{ nextOffset: string }>(CLAIM_POSITION, position);
-      const next = BigInt(claimed?.nextOffset ?? 0);
-      // A position beyond the partition's end is one of a topic that was deleted and made anew (or our batch is an old one).
-      const anew = next > batch.highWatermark && !batch.signal.aborted;
-      if (anew) {
-        this.logger.error(
-          { topic: batch.topic.name, partition: batch.partition },
-          'the topic begins anew: so does its position',
-        );
-      }
-      const fresh = rows.filter(({ record }) => anew || record.raw.offset >= next);
-      if (fresh.length > 0) await apply(tx, fresh);
-      if (anew || end > next) await tx.query(ADVANCE_POSITION, [...position, end.toString()]);
+  private committing<T>(apply: Apply<T>, enough: () => number, rest?: Rest): GroupCommit<Piece<T>> {
+    const recordsOf = ({ batch }: Piece<T>): number => batch.records.length;
+    return new GroupCommit({
+      commit: (pieces) => this.commit(pieces, apply),
+      nameOf: ({ batch }) => nameOf(batch.topic.name, batch.partition),
+      sizeOf: recordsOf,
+      enough,
+      ...(rest && {
+        rest: (pieces, tookMs) =>
+          rest(
+            tookMs,
+            pieces.map(recordsOf).reduce((sum, each) => sum + each),
+            pieces[0]!.batch.signal,
+          ),
+      }),
     });
-    return rejected;
+  }
+
+  private async commit<T>(pieces: readonly Piece<T>[], apply: Apply<T>): Promise<void[]> {
+    const partitions = [pieces.map(({ batch }) => batch.topic.name), pieces.map(({ batch }) => batch.partition)];
+    const ends = pieces.map(({ batch }) => batch.records.at(-1)!.raw.offset + 1n);
+    await this.database.transaction(async (tx) => {
+      const claimed = await tx.query<Position>(CLAIM_POSITIONS, partitions);
+      const positions = new Map(claimed.map((each) => [nameOf(each.topic, each.partition), BigInt(each.nextOffset)]));
+      const nextOf = ({ batch }: Piece<T>): bigint => {
+        const next = positions.get(nameOf(batch.topic.name, batch.partition)) ?? 0n;
+        return this.beginsAnew(batch, next) ? 0n : next;
+      };
+      const nexts = pieces.map(nextOf);
+      const fresh = pieces.flatMap(({ rows }, i) => rows.filter(({ record }) => record.raw.offset >= nexts[i]!));
+      if (fresh.length > 0) await apply(tx, fresh);
+      const reached = ends.map((end, i) => (end > nexts[i]! ? end : nexts[i]!));
+      await tx.query(ADVANCE_POSITIONS, [...partitions, reached.map(String)]);
+    });
+    return pieces.map(() => undefined);
+  }
+
+  /** A position beyond the partition's end is one of a topic that was deleted and made anew (or our batch is an old one). */
+  private beginsAnew({ topic, partition, highWatermark, signal }: EventBatch, next: bigint): boolean {
+    if (next <= highWatermark || signal.aborted) return false;
+    this.logger.error({ topic: topic.name, partition }, 'the topic begins anew: so does its position');
+    return true;
   }
 }
 
-async function applyRequests(tx: Tx, rows: Row<NotificationRequested>[]): Promise<void> {
-  const requests = firstOf(rows, ({ data }) => data.id);
-  const data = requests.map((row) => row.data);
-  const inserted = await tx.query<{ id: string; placeheld: boolean }>(INSERT_REQUESTED, [
-    data.map(({ id }) => id),
-    data.map(({ tenant }) => tenant),
-    data.map(({ channels, acceptedAt, sendAt }) => initialStatus(channels, isScheduled(acceptedAt, sendAt))),
-    data.map(({ acceptedAt }) => new Date(acceptedAt)),
-    requests.map(({ record }) => record.key),
-    data.map(({ recipient }) => JSON.stringify(recipient)),
-    data.map(({ recipient }) => recipient.id),
-    data.map(({ priority }) => priority),
-    data.map(({ channels }) => channels.join(',')),
-    data.map(({ category }) => category ?? null),
-    data.map(({ orderingKey }) => orderingKey ?? null),
-    data.map(({ content }) => content?.subject ?? null),
-    data.map(({ metadata }) => (metadata === undefined ? null : JSON.stringify(metadata))),
-    data.map(({ sendAt }) => timeOf(sendAt)),
-    data.map(({ expiresAt }) => timeOf(expiresAt)),
-  ]);
-  await insertTimeline(tx, requests.map(requestEntry));
-  const placeheld = inserted.filter((row) => row.placeheld).map(({ id }) => id);
-  if (placeheld.length > 0) await refold(tx, placeheld);
+interface Position {
+  readonly topic: string;
+  readonly partition: number;
+  readonly nextOffset: string;
 }
 
-async function applyCommands(tx: Tx, rows: Row<Command>[]): Promise<void> {
-  const cancellations = rows.filter(isCancellation);
-  if (cancellations.length > 0) await applyCancellations(tx, cancellations);
-  const redrives = rows.filter(isRedrive);
-  if (redrives.length > 0) await insertTimeline(tx, redrives.map(redriveEntry));
+async function project<T>(
+  batch: EventBatch,
+  { rows, rejected }: Sorted<T>,
+  commits: GroupCommit<Piece<T>>,
+): Promise<readonly RejectedRecord[]> {
+  await commits.add({ batch, rows });
+  return rejected;
 }
 
-async function applyCancellations(tx: Tx, rows: Row<CancelRequested>[]): Promise<void> {
-  const first = firstOf(rows, ({ data }) => data.notificationId);
-  await hold(
-    tx,
-    first.map(({ data }) => ({ id: data.notificationId, tenant: data.tenant, at: data.requestedAt })),
-  );
-  await tx.query(NOTE_CANCELLATION, [
-    first.map(({ data }) => data.notificationId),
-    first.map(({ data }) => data.tenant),
-    first.map(({ data }) => new Date(data.requestedAt)),
-  ]);
-  await insertTimeline(tx, rows.map(cancelEntry));
-}
-
-async function applyFacts(tx: Tx, rows: Row<Fact>[]): Promise<void> {
-  const endpoints = rows.filter(isEndpointFact);
-  if (endpoints.length > 0) await upsertEndpoints(tx, endpoints);
-  const deliveries = rows.filter((row) => !isEndpointFact(row)) as Row<DeliveryFact>[];
-  if (deliveries.length > 0) await applyDeliveryFacts(tx, deliveries);
-}
-
-async function applyDeliveryFacts(tx: Tx, rows: Row<DeliveryFact>[]): Promise<void> {
-  const notifications = firstOf(rows, ({ data }) => data.notificationId).map(({ data }) => data);
-  await hold(
-    tx,
-    notifications.map(({ notificationId: id, tenant, at }) => ({ id, tenant, at })),
-  );
-  await upsertDeliveries(tx, newestFacts(rows));
-  await insertAttempts(tx, rows);
-  await insertTimeline(tx, rows.map(factEntry));
-  await refold(
-    tx,
-    notifications.map(({ notificationId }) => notificationId),
-  );
-}
-
-/** Makes the rows there, and ours until the transaction ends. */
-async function hold(tx: Tx, held: { id: string; tenant: string; at: string }[]): Promise<void> {
-  await tx.query(HOLD_NOTIFICATIONS, [
-    held.map(({ id }) => id),
-    held.map(({ tenant }) => tenant),
-    held.map(({ at }) => new Date(at)),
-  ]);
-}
-
-type NewestFact = DeliveryFact & { readonly key: string; readonly provider: string | null };
-
-/** The newest fact of each delivery, with the provider of the newest one that names one. */
-function newestFacts(rows: Row<DeliveryFact>[]): NewestFact[] {
-  const newest = new Map<string, NewestFact>();
-  for (const { record, data } of rows) {
-    const name = `${data.notificationId}/${data.channel}`;
-    const before = newest.get(name);
-    const provider = data.attempt?.provider ?? before?.provider ?? null;
-    if (!before || data.version > before.version) newest.set(name, { ...data, key: record.key, provider });
-  }
-  return [...newest.values()];
-}
-
-async function upsertDeliveries(tx: Tx, facts: NewestFact[]): Promise<void> {
-  const ofDead = <T>(of: (fact: NewestFact) => T | undefined): (T | null)[] =>
-    facts.map((fact) => (fact.status === 'dead' ? (of(fact) ?? null) : null));
-  await tx.query(UPSERT_DELIVERIES, [
-    facts.map(({ notificationId }) => notificationId),
-    facts.map(({ channel }) => channel),
-    facts.map(({ deliveryId }) => deliveryId),
-    facts.map(({ tenant }) => tenant),
-    facts.map(({ status }) => status),
-    facts.map(({ version }) => version),
-    facts.map(({ provider }) => provider),
-    facts.map(({ nextAttemptAt }) => timeOf(nextAttemptAt)),
-    facts.map(({ reason }) => reason ?? null),
-    facts.map(({ at }) => new Date(at)),
-    ofDead(({ key }) => key),
-    ofDead(({ recipientId }) => recipientId),
-    ofDead(({ attempt }) => attempt?.number),
-    ofDead(({ attempt }) => attempt?.error?.code),
-    ofDead(({ attempt }) => attempt?.error?.message),
-  ]);
-}
-
-async function insertAttempts(tx: Tx, rows: Row<DeliveryFact>[]): Promise<void> {
-  const attempts = rows.flatMap(({ data }) => (data.attempt ? [{ data, attempt: data.attempt }] : []));
-  if (attempts.length === 0) return;
-  await tx.query(INSERT_ATTEMPTS, [
-    attempts.map(({ data }) => data.notificationId),
-    attempts.map(({ data }) => data.channel),
-    attempts.map(({ attempt }) => attempt.number),
-    attempts.map(({ data }) => data.tenant),
-    attempts.map(({ attempt }) => attempt.provider),
-    attempts.map(({ attempt }) => new Date(attempt.startedAt)),
-    attempts.map(({ attempt }) => attempt.durationMs),
-    attempts.map(({ attempt }) => attempt.outcome),
-    attempts.map(({ attempt }) => (attempt.error ? JSON.stringify(errorView(attempt.error)) : null)),
-    attempts.map(({ attempt }) => (attempt.failover ? JSON.stringify(failoverView(attempt.failover)) : null)),
-  ]);
-}
-
-async function insertTimeline(tx: Tx, rows: TimelineRow[]): Promise<void> {
-  await tx.query(INSERT_TIMELINE, [
-    rows.map(({ notificationId }) => notificationId),
-    rows.map(({ entry }) => entry.id),
-    rows.map(({ tenant }) => tenant),
-    rows.map(({ entry }) => new Date(entry.at)),
-    rows.map(({ position }) => position),
-    rows.map(({ entry }) => JSON.stringify(entry)),
-  ]);
-}
-
-interface FoldRow {
-  readonly id: string;
-  readonly status: string;
-  readonly channels: string[] | null;
-  readonly scheduled: boolean | null;
-  readonly channel: string | null;
-  readonly deliveryStatus: DeliveryStatus | null;
-}
-
-/** Computes the status of notifications anew; the caller holds their rows. */
-async function refold(tx: Tx, ids: string[]): Promise<void> {
-  const rows = await tx.query<FoldRow>(READ_FOLD, [ids]);
-  const notifications = Map.groupBy(rows, ({ id }) => id);
-  const changed = [...notifications.values()].flatMap((deliveries) => {
-    const { id, status, channels, scheduled } = deliveries[0]!;
-    const known = new Map(
-      deliveries.flatMap(({ channel, deliveryStatus }) =>
-        channel && deliveryStatus ? [[channel, deliveryStatus] as const] : [],
-      ),
-    );
-    const now = foldStatus(channels ?? [], scheduled ?? false, known);
-    return now === status ? [] : [{ id, status: now }];
-  });
-  if (changed.length > 0) {
-    await tx.query(WRITE_STATUS, [changed.map(({ id }) => id), changed.map(({ status }) => status)]);
-  }
-}
-
-/** One row for each id: the first. A statement may not touch a row twice. */
-function firstOf<T>(rows: readonly Row<T>[], idOf: (row: Row<T>) => string): Row<T>[] {
-  const first = new Map<string, Row<T>>();
-  for (const row of rows) if (!first.has(idOf(row))) first.set(idOf(row), row);
-  return [...first.values()];
-}
-
-const timeOf = (text: string | undefined): Date | null => (text === undefined ? null : new Date(text));
+const nameOf = (topic: string, partition: number): string => `${topic}/${partition}`;

@@ -1,7 +1,15 @@
 import type { TopicPartition } from './partition-pauses.js';
 
-/** How many partitions of a topic may be handled beside the fetch loop at the same time; undefined: none may. */
-export type SideBySide = (topic: string) => number | undefined;
+/** What of a topic is handled beside the fetch loop. */
+export interface Beside {
+  /** So many partitions at the same time, at most. */
+  readonly partitions: number;
+  /** Batches of at least so many records. */
+  readonly from: number;
+}
+
+/** By topic; undefined: nothing of it. */
+export type BesideOf = (topic: string) => Beside | undefined;
 
 interface Slots {
   free: number;
@@ -14,16 +22,17 @@ interface Slots {
  * caller pauses the partition meanwhile, so that there is one batch of it at a time.
  */
 export class Background {
-  readonly #sideBySide: SideBySide;
+  readonly #besideOf: BesideOf;
   readonly #topics = new Map<string, Slots>();
   readonly #running = new Map<string, Promise<void>>();
 
-  constructor(sideBySide: SideBySide) {
-    this.#sideBySide = sideBySide;
+  constructor(besideOf: BesideOf) {
+    this.#besideOf = besideOf;
   }
 
-  takes(topic: string): boolean {
-    return this.#sideBySide(topic) !== undefined;
+  takes(topic: string, records: number): boolean {
+    const beside = this.#besideOf(topic);
+    return beside !== undefined && records >= beside.from;
   }
 
   /** Runs work that rejects never, when it is its topic's turn and what ran for the partition before has ended. */
@@ -63,7 +72,7 @@ export class Background {
   #slotsOf(topic: string): Slots {
     let slots = this.#topics.get(topic);
     if (!slots) {
-      slots = { free: this.#sideBySide(topic) ?? 1, waiting: [] };
+      slots = { free: this.#besideOf(topic)?.partitions ?? 1, waiting: [] };
       this.#topics.set(topic, slots);
     }
     return slots;

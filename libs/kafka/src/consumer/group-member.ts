@@ -15,8 +15,6 @@ const WATCH_EVERY_MS = 1_000;
 const STUCK_AFTER_MS = 10_000;
 /** How long a member that has to join again waits for its last commit, milliseconds. */
 const LAST_COMMIT_MS = 1_000;
-/** Fewer records than this are handled at once, in the fetch loop: they are done before anybody has to wait. */
-const BACKGROUND_FROM = 100;
 
 interface Link {
   readonly connection: KafkaConnection;
@@ -42,7 +40,7 @@ export class GroupMember {
     this.#options = options;
     this.#membership = new Membership(options.sessionTimeoutMs, options.heartbeatIntervalMs);
     this.pauses = new PartitionPauses(() => this.#link.consumer);
-    this.#background = new Background(options.sideBySide);
+    this.#background = new Background(options.besideOf);
     this.#link = this.#connect();
     this.#watch = setInterval(() => this.#renewWhenStuck(), WATCH_EVERY_MS);
     this.#watch.unref();
@@ -134,7 +132,7 @@ export class GroupMember {
     const mayGoOn = (): boolean =>
       this.#membership.mayBegin(generation) && !this.pauses.isPaused(at) && payload.isRunning() && !payload.isStale();
     const work = (): Promise<void> => this.#handle(generation, payload, mayGoOn);
-    if (this.#background.takes(at.topic) && payload.batch.messages.length >= BACKGROUND_FROM) {
+    if (this.#background.takes(at.topic, payload.batch.messages.length)) {
       this.pauses.hold(at);
       this.#background.run(at, async () => {
         await work();

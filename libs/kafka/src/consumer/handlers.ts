@@ -1,11 +1,12 @@
 import type { MessageHandler } from '@nestjs/microservices';
 import type { Group, Reader, TopicDeclaration } from '@bongsu/contracts';
+import type { Beside } from './background.js';
 import type { BatchHandlerExtras } from './on-batch.js';
 
 export interface TopicHandler {
   readonly topic: TopicDeclaration;
   readonly as: Reader['as'];
-  readonly sideBySide: number | undefined;
+  readonly beside: Beside | undefined;
   readonly handler: MessageHandler;
 }
 
@@ -32,7 +33,7 @@ export function handlersOf(
       if (!batch) problems.push(`${topic.name} has a handler without @OnBatch`);
       else if (batch.as !== reader.as)
         problems.push(`${topic.name} is declared to be read as ${reader.as}, its handler takes ${batch.as}`);
-      found.push({ topic, as: reader.as, sideBySide: batch?.sideBySide, handler });
+      found.push({ topic, as: reader.as, beside: batch?.beside, handler });
     }
   }
   const known = new Set(topics.map((topic) => topic.name));

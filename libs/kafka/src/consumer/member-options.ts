@@ -2,7 +2,7 @@ import type { Logger } from '@bongsu/observability';
 import type { ConsumerConfig, EachBatchPayload } from 'kafkajs';
 import { RIDE_OUT, type KafkaSettings } from '../cluster/connection.js';
 import { coPartitionAssigner } from './co-partition.js';
-import type { SideBySide } from './background.js';
+import type { BesideOf } from './background.js';
 import type { TopicPartition } from './partition-pauses.js';
 
 export interface GroupMemberOptions {
@@ -21,8 +21,8 @@ export interface GroupMemberOptions {
   readonly maxBytesPerPartition: number;
   /** How long a fetch waits for more than the first record, milliseconds; 0 answers at once. */
   readonly gatherMs: number;
-  /** Topics of which many records are handled beside the fetch loop. */
-  readonly sideBySide: SideBySide;
+  /** What is handled beside the fetch loop. */
+  readonly besideOf: BesideOf;
   /** Handles a fetched batch in chunks; calls `done` after each. Throws InfrastructureFailure or Stopped. */
   readonly process: (fetched: Fetched) => Promise<void>;
   readonly onAssigned: (partitions: readonly TopicPartition[]) => void | Promise<void>;
@@ -55,7 +55,7 @@ const GATHERED_BYTES = 1024 * 1024;
 
 /** What kafkajs is told of a member. */
 export function consumerConfig(options: GroupMemberOptions): ConsumerConfig {
-  const isSideBySide = options.topics.some((each) => options.sideBySide(each) !== undefined);
+  const isSideBySide = options.topics.some((each) => options.besideOf(each) !== undefined);
   return {
     groupId: options.groupId,
     allowAutoTopicCreation: false,

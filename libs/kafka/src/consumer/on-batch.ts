@@ -2,13 +2,14 @@ import { Catch, UseFilters, type RpcExceptionFilter } from '@nestjs/common';
 import { EventPattern, Transport } from '@nestjs/microservices';
 import type { Reader, TopicDeclaration } from '@bongsu/contracts';
 import { throwError, type Observable } from 'rxjs';
+import type { Beside } from './background.js';
 
 /** What `@OnBatch` leaves at a handler for the transport strategy. */
 export interface BatchHandlerExtras {
   readonly batch: {
     readonly topic: TopicDeclaration;
     readonly as: Reader['as'];
-    readonly sideBySide: number | undefined;
+    readonly beside: Beside | undefined;
   };
 }
 
@@ -33,7 +34,14 @@ export interface OnBatchOptions {
    * the same time, beside the fetch loop. Left out: its batches are handled before anything else is fetched.
    */
   readonly sideBySide?: number;
+  /**
+   * Fewer records than this are handled at once, in the fetch loop: they are done before anybody has to wait. Default 100; 1 for a
+   * handler that rests.
+   */
+  readonly besideFrom?: number;
 }
+
+const BESIDE_FROM = 100;
 
 /**
  * Makes a controller's method the handler of a topic in this service's group. It gets an `EventBatch`, or a `RawBatch` with
@@ -41,7 +49,9 @@ export interface OnBatchOptions {
  * and filters apply as to any other handler.
  */
 export function OnBatch(topic: TopicDeclaration, options: OnBatchOptions = {}): MethodDecorator {
-  const extras: BatchHandlerExtras = { batch: { topic, as: options.as ?? 'events', sideBySide: options.sideBySide } };
+  const { as = 'events', sideBySide, besideFrom = BESIDE_FROM } = options;
+  const beside = sideBySide === undefined ? undefined : { partitions: sideBySide, from: besideFrom };
+  const extras: BatchHandlerExtras = { batch: { topic, as, beside } };
   // oxlint-disable-next-line typescript/no-unnecessary-type-arguments -- it chooses among EventPattern's overloads
   const pattern = EventPattern<string>(topic.name, Transport.KAFKA, extras);
   return (target, key, descriptor) => {

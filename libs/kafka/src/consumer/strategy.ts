@@ -164,7 +164,7 @@ export class KafkaBatchStrategy extends Server implements CustomTransportStrateg
   #join(handlers: readonly TopicHandler[]): GroupMember {
     const { settings, group, logger, producer, clientId = `bongsu-${this.#options.group}` } = this.#options;
     const deadLetters = new DeadLetterWriter(producer, group);
-    const sideBySide = new Map(handlers.map((each) => [this.#prefix + each.topic.name, each.sideBySide]));
+    const beside = new Map(handlers.map((each) => [this.#prefix + each.topic.name, each.beside]));
     for (const { topic, as, handler } of handlers) {
       const topicName = this.#prefix + topic.name;
       const handle = (batch: EventBatch | RawBatch): Promise<BatchOutcome> => this.#handle(handler, batch);
@@ -194,7 +194,7 @@ export class KafkaBatchStrategy extends Server implements CustomTransportStrateg
       partitionsConcurrently: this.#options.partitionsConcurrently ?? 4,
       maxBytesPerPartition: this.#options.maxBytesPerPartition ?? 1024 * 1024,
       gatherMs: this.#options.gatherMs ?? 0,
-      sideBySide: (topicName) => sideBySide.get(topicName),
+      besideOf: (topicName) => beside.get(topicName),
       process: (fetched) => this.#process(fetched),
       onAssigned: (partitions) => this.#assigned(partitions),
       onRevoked: () => this.#revoked(),
