@@ -11,7 +11,7 @@ import type { Logger } from '@bongsu/observability';
 import { OutboxRelay } from '@bongsu/persistence';
 import type { ProviderRegistry } from './channels/provider.js';
 import type { DataSource } from './database/data-source.js';
-import { Admission, restAfter, roomInMemory, type Places } from './dispatch/admission.js';
+import { Admission, piecesOf, restAfter, roomInMemory, type Places } from './dispatch/admission.js';
 import { Backlog } from './dispatch/backlog.js';
 import { Circuits } from './dispatch/circuits.js';
 import { Claimer } from './dispatch/claimer.js';
@@ -84,6 +84,7 @@ export class Engine {
         onLeaseLost: options.onLeaseLost,
       },
       logger,
+      () => this.#dispatcher.isYielding,
     );
     this.#dispatcher = new Dispatcher({
       providers: (channel) => options.providers.of(channel),
@@ -126,6 +127,10 @@ export class Engine {
 
   /** Takes in one Kafka batch of a shard; resolves when it is in the ledger. */
   async takeIn(shard: number, batch: readonly AcceptedRequest[]): Promise<void> {
+    for (const piece of piecesOf(batch, () => this.#dispatcher.isYielding)) await this.#takeInPiece(shard, piece);
+  }
+
+  async #takeInPiece(shard: number, batch: readonly AcceptedRequest[]): Promise<void> {
     const places = await roomInMemory(this.#dispatcher, this.#backlog, shard, batch);
     const began = performance.now();
     let ahead = false;

@@ -13,14 +13,14 @@ describe('YieldingWindow', () => {
     const window = new YieldingWindow(500);
     expect(window.ceiling(0)).toBeUndefined();
     const now = samples(window, 1, () => 5);
-    expect(window.ceiling(now)).toBe(15);
+    expect(window.ceiling(now)).toBe(10);
     expect(window.ceiling(now + 5_001)).toBeUndefined();
   });
 
   it('gives back by time what no urgent one disputes: rare ones do not hold bulk down', () => {
     const window = new YieldingWindow(500);
     const now = samples(window, 1, () => 5);
-    expect(window.ceiling(now + 2_500)).toBe(257);
+    expect(window.ceiling(now + 2_500)).toBe(255);
     expect(window.ceiling(now + 4_999)).toBe(490);
     expect(window.changesAt(now + 4_999)).toBe(now + 5_000);
     expect(window.changesAt(now + 5_000)).toBe(Infinity);
@@ -28,12 +28,29 @@ describe('YieldingWindow', () => {
 
   it('shrinks while urgent ones are late, never to nothing, and grows again when they are not', () => {
     const window = new YieldingWindow(500);
-    const quiet = samples(window, 100, () => 5);
+    const quiet = samples(window, 400, () => 5);
     expect(window.ceiling(quiet)).toBe(500);
     const busy = samples(window, 20, () => 200, quiet);
     expect(window.ceiling(busy)).toBe(10);
-    const calm = samples(window, 50, () => 6, busy);
-    expect(window.ceiling(calm)).toBeGreaterThan(150);
+    const calm = samples(window, 100, () => 6, busy);
+    expect(window.ceiling(calm)).toBeGreaterThan(20);
+    expect(window.ceiling(samples(window, 300, () => 6, calm))).toBeGreaterThan(300);
+  });
+
+  it('grows where bulk makes no urgent one late, and settles where it does', () => {
+    const late = (load: number): number => (load > 60 ? 100 : 5);
+    const window = new YieldingWindow(500);
+    let now = samples(window, 400, () => late(0));
+    const seen: number[] = [];
+    for (let i = 0; i < 2_000; i++) {
+      const load = window.ceiling(now)!;
+      window.sample(late(load), (now += 50));
+      seen.push(load);
+    }
+    const settled = seen.slice(500);
+    expect(Math.max(...settled)).toBeLessThanOrEqual(61);
+    expect(Math.min(...settled)).toBeGreaterThanOrEqual(25);
+    expect(settled.filter((load) => load > 60).length / settled.length).toBeLessThan(1 / 60);
   });
 
   it('looks at differences only: clocks need not agree', () => {
@@ -42,7 +59,7 @@ describe('YieldingWindow', () => {
       [ahead, 3_600_000],
       [behind, -3_600_000],
     ] as const) {
-      const quiet = samples(window, 100, () => skew + 5);
+      const quiet = samples(window, 400, () => skew + 5);
       expect(window.ceiling(quiet)).toBe(500);
       expect(window.ceiling(samples(window, 20, () => skew + 100, quiet))).toBe(10);
     }

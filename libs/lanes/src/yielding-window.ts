@@ -2,6 +2,11 @@
 const TARGET_MS = 10;
 /** No further answer to the same congestion within this time, milliseconds. */
 const REACTION_MS = 50;
+/**
+ * By how much bulk grows with an urgent piece of work that was in time, at most. One that was late halves it, which takes seventy in
+ * time to make good: where bulk is what makes them late, about one in seventy is.
+ */
+const GROWTH = 0.01;
 /** So long after the last urgent one bulk has everything again, milliseconds. */
 const FORGET_MS = 5_000;
 /** How often bulk gets back some of what nobody disputes, milliseconds. */
@@ -45,7 +50,7 @@ export class YieldingWindow {
     this.#bases[0] = Math.min(this.#bases[0], delayMs);
     const off = Math.max(-1, (TARGET_MS - (delayMs - Math.min(...this.#bases))) / TARGET_MS);
     if (off < 0 && now - this.#changedAt < REACTION_MS) return;
-    const changed = off < 0 ? this.#window * (1 + off / 2) : this.#window + off * this.#max * 0.01;
+    const changed = this.#window * (1 + off * (off < 0 ? 0.5 : GROWTH));
     this.#window = Math.min(this.#max, Math.max(this.#min, changed));
     if (off < 0) this.#changedAt = now;
   }

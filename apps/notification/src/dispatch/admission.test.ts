@@ -1,12 +1,12 @@
-import { newNotificationId } from '@bongsu/contracts';
+import { newNotificationId, type Priority } from '@bongsu/contracts';
 import { describe, expect, it } from 'vitest';
 import type { AcceptedRequest } from '../ledger/accepted.js';
-import { roomInMemory } from './admission.js';
+import { piecesOf, roomInMemory } from './admission.js';
 import { Backlog } from './backlog.js';
 import { MemoryShares } from './schedule/shares.js';
 
 const FLOW = 'a flow';
-const batch = (count: number): AcceptedRequest[] =>
+const batch = (count: number, priority: Priority = 'normal'): AcceptedRequest[] =>
   Array.from({ length: count }, () => ({
     key: 'default/user-1',
     request: {
@@ -15,7 +15,7 @@ const batch = (count: number): AcceptedRequest[] =>
       recipient: { id: 'user-1' },
       channels: ['log'],
       content: { body: 'hello' },
-      priority: 'normal',
+      priority,
       acceptedAt: new Date().toISOString(),
       apiKeyId: 'bootstrap',
     },
@@ -76,5 +76,23 @@ describe('a batch', () => {
 
   it('asks for no more of a small memory than a tenth', async () => {
     expect(await memory(100, 40).wait(500)).toBeLessThan(200);
+  });
+});
+
+describe('the pieces of a batch', () => {
+  const sizes = (pieces: Iterable<readonly AcceptedRequest[]>): number[] => Array.from(pieces, (each) => each.length);
+
+  it('is one while nobody urgent comes, and also then where it is not bulk', () => {
+    expect(sizes(piecesOf(batch(450, 'bulk'), () => false))).toEqual([450]);
+    expect(sizes(piecesOf(batch(450, 'urgent'), () => true))).toEqual([450]);
+  });
+
+  it('are small as long as bulk gives way, and together are the batch in its order', () => {
+    const bulk = batch(450, 'bulk');
+    expect(sizes(piecesOf(bulk, () => true))).toEqual([100, 100, 100, 100, 50]);
+    let asked = 0;
+    const pieces = [...piecesOf(bulk, () => ++asked < 3)];
+    expect(sizes(pieces)).toEqual([100, 100, 250]);
+    expect(pieces.flat()).toEqual(bulk);
   });
 });

@@ -14,9 +14,24 @@ const PATIENCE_MS = 250;
 /** The longest rest after a batch that is taken in ahead of its turn, milliseconds. */
 const AHEAD_REST_MS = 1_000;
 
-/** Reading ahead takes no more than half of the time, and a tenth while urgent ones come: others' turn comes first. */
+/** Reading ahead takes no more than half of the time, and a fortieth while urgent ones come: others' turn comes first. */
 export const restAfter = (workMs: number, isYielding: boolean): Promise<void> =>
-  sleep(Math.min(isYielding ? workMs * 9 : workMs, AHEAD_REST_MS));
+  sleep(Math.min(isYielding ? workMs * 40 : workMs, AHEAD_REST_MS));
+
+/** Records that are taken in at once while bulk gives way. */
+const SMALL_PIECE = 100;
+
+/** A batch in pieces that are small as long as it gives way: each keeps the processor, and PostgreSQL, from urgent ones. */
+export function* piecesOf(
+  batch: readonly AcceptedRequest[],
+  isYielding: () => boolean,
+): Generator<readonly AcceptedRequest[]> {
+  const isBulk = batch[0]?.request.priority === 'bulk';
+  for (let from = 0, to = 0; from < batch.length; from = to) {
+    to = isBulk && isYielding() ? from + SMALL_PIECE : batch.length;
+    yield batch.slice(from, to);
+  }
+}
 
 /** Places in memory that a flow was given before its deliveries are in the ledger. */
 export class Places {

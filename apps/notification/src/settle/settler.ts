@@ -7,6 +7,13 @@ import type { Ledger, Settlement } from '../ledger/ledger.js';
 
 /** Settlements in one transaction at most. */
 const MAX_BATCH = 500;
+/**
+ * How long a few outcomes of bulk wait for more while bulk gives way, milliseconds. Bulk is called a few at a time then, and to write
+ * each few as soon as they are there costs the processor ten times as much as to write them together.
+ */
+const GATHER_MS = 50;
+/** So many are worth writing at once. */
+const MANY = 100;
 
 export interface SettlerEvents {
   /** Facts were committed to the outbox. */
@@ -27,14 +34,18 @@ export class Settler {
   readonly #ledger: Ledger;
   readonly #events: SettlerEvents;
   readonly #logger: Logger;
+  readonly #isYielding: () => boolean;
   #waiting: Settlement[] = [];
   #unsettled = 0;
   #running: Promise<void> | undefined;
+  #goOn: (() => void) | undefined;
 
-  constructor(ledger: Ledger, events: SettlerEvents, logger: Logger) {
+  /** @param isYielding whether bulk gives way to urgent deliveries at present */
+  constructor(ledger: Ledger, events: SettlerEvents, logger: Logger, isYielding: () => boolean = () => false) {
     this.#ledger = ledger;
     this.#events = events;
     this.#logger = logger;
+    this.#isYielding = isYielding;
   }
 
   /** Outcomes that are not in the ledger yet. */
@@ -45,6 +56,7 @@ export class Settler {
   add(settlement: Settlement): void {
     this.#waiting.push(settlement);
     this.#unsettled++;
+    if (!this.#mayWait()) this.#goOn?.();
     this.#running ??= this.#run();
   }
 
@@ -59,8 +71,25 @@ export class Settler {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, MAX_BATCH);
       await this.#write(batch);
+      if (this.#mayWait()) await this.#gather();
     }
     this.#running = undefined;
+  }
+
+  #mayWait(): boolean {
+    const isBulk = ({ delivery }: Settlement): boolean => delivery.priority === 'bulk';
+    return this.#isYielding() && this.#waiting.length < MANY && this.#waiting.every(isBulk);
+  }
+
+  async #gather(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, GATHER_MS);
+      this.#goOn = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#goOn = undefined;
   }
 
   async #write(batch: readonly Settlement[]): Promise<void> {
