@@ -48,16 +48,21 @@ export class GroupCommit<T, R = void> {
 
   async #run(): Promise<void> {
     this.#running++;
-    // What is handed in by the same turn of the event loop belongs together.
-    await new Promise(setImmediate);
-    // What is left then has a name that is under way: who writes that goes on with it.
-    for (let group = this.#takeGroup(); group.length > 0; group = this.#takeGroup()) {
-      const began = performance.now();
-      await this.#commit(group);
-      for (const { piece } of group) this.#underWay.delete(this.#options.nameOf(piece));
-      await this.#options.rest?.(piecesOf(group), performance.now() - began);
+    try {
+      // What is handed in by the same turn of the event loop belongs together.
+      await new Promise(setImmediate);
+      // What is left then has a name that is under way: who writes that goes on with it.
+      for (let group = this.#takeGroup(); group.length > 0; group = this.#takeGroup()) await this.#write(group);
+    } finally {
+      this.#running--;
     }
-    this.#running--;
+  }
+
+  async #write(group: readonly Waiting<T, R>[]): Promise<void> {
+    const began = performance.now();
+    await this.#commit(group);
+    for (const { piece } of group) this.#underWay.delete(this.#options.nameOf(piece));
+    await this.#options.rest?.(piecesOf(group), performance.now() - began);
   }
 
   #takeGroup(): Waiting<T, R>[] {
