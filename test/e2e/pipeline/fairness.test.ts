@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Email } from 'postal-mime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { MailReceiver, WebhookReceiver } from './receivers.js';
+import { MailReceiver, WebhookReceiver, type ReceivedCall } from './receivers.js';
 import { API_KEY, System } from './system.js';
 
 /** Small enough that a flood of two thousand is one. */
@@ -43,7 +44,17 @@ async function keyOf(tenant: string): Promise<string> {
   return (answer.body as { key: string }).key;
 }
 
-const mailsTo = (domain: string): number => mail.mails.filter(({ to }) => to?.[0]?.address?.endsWith(domain)).length;
+const isTo =
+  (domain: string) =>
+  ({ to }: Email): boolean =>
+    to?.[0]?.address?.endsWith(domain) ?? false;
+const mailsTo = (domain: string): number => mail.mails.filter(isTo(domain)).length;
+
+/** How many came before the tenth of some others: by their order, as a test that is starved looks when many more have come. */
+function beforeTenth<T>(arrivals: readonly T[], few: (one: T) => boolean, many: (one: T) => boolean): number {
+  const tenth = arrivals.filter(few)[9]!;
+  return arrivals.slice(0, arrivals.indexOf(tenth)).filter(many).length;
+}
 
 describe('a flood', () => {
   it("of one tenant does not delay another's ten, in the same lane and through the same server", async () => {
@@ -58,7 +69,7 @@ describe('a flood', () => {
     await flood(10, to('few.example'), few);
     await expect.poll(() => mailsTo('few.example'), { timeout: 20_000 }).toBe(10);
     // Half of the turns were theirs: what went to the flood meanwhile is what was under way, and about as many again.
-    expect(mailsTo('flood.example')).toBeLessThan(1000);
+    expect(beforeTenth(mail.mails, isTo('few.example'), isTo('flood.example'))).toBeLessThan(1000);
     mail.delayMs = 0;
     await expect.poll(() => mailsTo('flood.example'), { timeout: 60_000 }).toBe(2000);
   });
@@ -73,10 +84,10 @@ describe('a flood', () => {
     });
     await flood(1000, hook(`${webhook.url}/hangs`));
     await expect.poll(() => webhook.calls.length, { timeout: 20_000 }).toBeGreaterThanOrEqual(CONCURRENCY * 0.9);
-    const started = performance.now();
+    const started = Date.now();
     await flood(10, hook(`${other.url}/fine`));
     await expect.poll(() => other.calls.length, { timeout: 10_000 }).toBe(10);
-    expect(performance.now() - started).toBeLessThan(5_000);
+    expect(other.calls[9]!.startedAt - started).toBeLessThan(5_000);
     expect(webhook.calls.length).toBeLessThan(CONCURRENCY);
     comeBack();
     await expect
@@ -93,12 +104,16 @@ describe('a flood', () => {
       channels: ['webhook'],
       priority,
     });
-    const of = (priority: string) => webhook.calls.filter(({ path }) => path === `/${priority}`).length;
+    const isOf =
+      (priority: string) =>
+      ({ path }: ReceivedCall): boolean =>
+        path === `/${priority}`;
+    const of = (priority: string) => webhook.calls.filter(isOf(priority)).length;
     await flood(3000, hook('bulk'));
     await expect.poll(() => of('bulk'), { timeout: 20_000 }).toBeGreaterThan(100);
     await flood(10, hook('urgent'));
     await expect.poll(() => of('urgent'), { timeout: 10_000 }).toBe(10);
-    expect(of('bulk')).toBeLessThan(2500);
+    expect(beforeTenth(webhook.calls, isOf('urgent'), isOf('bulk'))).toBeLessThan(2500);
     await expect.poll(() => of('bulk'), { timeout: 60_000 }).toBe(3000);
   });
 });
@@ -108,7 +123,7 @@ it('obeys a 429: no call to that host before the time it asked for', async () =>
   const asked: number[] = [];
   limited.answer = () => {
     if (asked.length > 0) return 204;
-    asked.push(performance.now());
+    asked.push(Date.now());
     return { status: 429, headers: { 'retry-after': '2' } };
   };
   const send = (n: number) => ({

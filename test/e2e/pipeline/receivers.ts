@@ -8,9 +8,14 @@ export interface ReceivedCall {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
+  /**
+   * When it was noted, milliseconds since 1970, by the clock of the services' records; with no processor to be had, long after
+   * its caller made it, or even gave it up.
+   */
   readonly startedAt: number;
+  /** When it was answered, or the caller's hang-up was noted. */
   endedAt: number;
-  /** What was answered, if anybody was there to hear it. */
+  /** What was answered, if nobody was seen to have hung up before. */
   status: number | undefined;
 }
 
@@ -25,7 +30,7 @@ export class WebhookReceiver {
 
   private constructor() {
     this.#server = createServer((request, response) => {
-      const startedAt = performance.now();
+      const startedAt = Date.now();
       const chunks: Buffer[] = [];
       request.on('data', (chunk: Buffer) => chunks.push(chunk));
       request.on('end', () => {
@@ -39,13 +44,13 @@ export class WebhookReceiver {
         };
         this.calls.push(call);
         // Whoever hangs up first: the answer, or the caller that gave up or was killed.
-        response.on('close', () => (call.endedAt = Math.min(call.endedAt, performance.now())));
+        response.on('close', () => (call.endedAt = Math.min(call.endedAt, Date.now())));
         void Promise.resolve(this.answer(call, request.url ?? '/')).then((answer) => {
-          call.endedAt = Math.min(call.endedAt, performance.now());
+          call.endedAt = Math.min(call.endedAt, Date.now());
           if (answer === 'reset') request.socket.destroy();
           else if (typeof answer === 'number') response.writeHead(answer).end();
           else response.writeHead(answer.status, answer.headers).end();
-          call.status = response.destroyed ? undefined : response.statusCode;
+          call.status = answer === 'reset' || response.destroyed ? undefined : response.statusCode;
         });
       });
     });

@@ -15,12 +15,13 @@ const CLI = join(import.meta.dirname, '..', '..', '..', 'apps', 'cli', 'bin', 'b
 export interface Notification {
   id: string;
   status: string;
+  recipient: { id: string };
   deliveries: {
     id: string;
     channel: string;
     provider?: string;
     status: string;
-    attempts: { number: number; outcome: string; error?: { code: string } }[];
+    attempts: { number: number; startedAt: string; durationMs: number; outcome: string; error?: { code: string } }[];
     nextAttemptAt?: string;
   }[];
 }
@@ -144,5 +145,18 @@ export class System {
 
   async notification(id: string): Promise<Notification> {
     return (await this.request('get', `/v1/notifications/${id}`).expect(200)).body as Notification;
+  }
+
+  /** All notifications, newest first. */
+  async notifications(): Promise<Notification[]> {
+    const all: Notification[] = [];
+    for (let cursor: string | null = ''; cursor !== null;) {
+      const next = cursor && `&cursor=${encodeURIComponent(cursor)}`;
+      const { body } = await this.request('get', `/v1/notifications?limit=100${next}`).expect(200);
+      const page = body as { data: Notification[]; nextCursor: string | null };
+      all.push(...page.data);
+      cursor = page.nextCursor;
+    }
+    return all;
   }
 }
