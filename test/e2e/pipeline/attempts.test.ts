@@ -14,6 +14,7 @@ const WELL: Evidence = {
   accepted: new Map([['kim', ['a', 'b']]]),
   attempts: [attempt('a', 100, 400.9, 'timeout'), attempt('b', 500, 20.2), attempt('a', 700, 9.1)],
   calls: [call('a', 103, 501), call('b', 502, 519, 204), call('a', 702, 708, 204)],
+  timeoutMs: 400,
   kills: [],
 };
 const NOTHING = { problems: [], unrecorded: [], ignored: [] };
@@ -26,11 +27,15 @@ describe('the judge of attempts', () => {
 
   it('does not mind when a receiver notes late what its caller has given up, or never', () => {
     const [, b, a] = WELL.calls;
-    for (const late of [call('a', 103, 780), call('a', 506, 790), call('a', 499, 500, 204), call('a', 703, 707, 204)])
+    for (const late of [call('a', 103, 780), call('a', 506, 790), call('a', 103, 300, 204), call('a', 703, 707, 204)])
       expect(well({ calls: [b!, a!, late] })).toEqual(NOTHING);
-    const early = call('a', 450, 499, 204);
-    expect(well({ calls: [b!, a!, early] })).toEqual({ ...NOTHING, ignored: [early] });
     expect(well({ calls: [b!, a!] })).toEqual(NOTHING);
+  });
+
+  it('tells of calls that were given up although they were answered soon', () => {
+    const [, b, a] = WELL.calls;
+    const soon = call('a', 103, 299, 204);
+    expect(well({ calls: [b!, a!, soon] })).toEqual({ ...NOTHING, ignored: [soon] });
   });
 
   it('finds attempts that overlap, by the records', () => {

@@ -19,6 +19,8 @@ export interface Evidence {
   readonly attempts: readonly RecordedAttempt[];
   /** The path of each is its key. */
   readonly calls: readonly ReceivedCall[];
+  /** After how long a call is given up, milliseconds. */
+  readonly timeoutMs: number;
   /** When the process that calls was killed, milliseconds since 1970. */
   readonly kills: readonly number[];
 }
@@ -27,7 +29,10 @@ export interface Verdict {
   readonly problems: readonly string[];
   /** Calls that no attempt tells of: a killed process has made them and could not say so. */
   readonly unrecorded: readonly ReceivedCall[];
-  /** Calls that were answered before their callers gave them up: a caller that gets no processor may look at the clock first. */
+  /**
+   * Calls that were answered within half of the time that they had, and given up all the same. Later ones do not tell anything: a
+   * caller that gets no processor for a while finds the answer and the end of its patience at once, and looks at its clock first.
+   */
   readonly ignored: readonly ReceivedCall[];
 }
 
@@ -54,7 +59,7 @@ export async function recordedAttempts(system: System): Promise<RecordedAttempt[
  * runs already. Its calls tell whether the records are true: what it answered it must have got and answered between the start of
  * the attempt that was told so and the start of the key's next; and they stand for attempts that died unrecorded.
  */
-export function judge({ accepted, attempts, calls, kills }: Evidence): Verdict {
+export function judge({ accepted, attempts, calls, timeoutMs, kills }: Evidence): Verdict {
   const attemptsOf = Map.groupBy(attempts, ({ key }) => key);
   const callsOf = Map.groupBy(calls, ({ path }) => path.slice(1));
   const problems: string[] = [];
@@ -62,7 +67,7 @@ export function judge({ accepted, attempts, calls, kills }: Evidence): Verdict {
   for (const key of new Set([...accepted.keys(), ...attemptsOf.keys(), ...callsOf.keys()])) {
     const recorded = (attemptsOf.get(key) ?? []).toSorted((a, b) => before(spanOf(a), spanOf(b)));
     const { unheard, left } = matchAnswers(recorded, callsOf.get(key) ?? []);
-    ignored.push(...matchFailures(recorded, left));
+    ignored.push(...matchFailures(recorded, left, timeoutMs / 2));
     unrecorded.push(...left);
     const spans = [...recorded.map(spanOf), ...[...left].map((call) => cutOff(call, kills))].toSorted(before);
     const found = [
@@ -92,11 +97,13 @@ function matchAnswers(
   return { unheard, left };
 }
 
-/** Takes away the calls of attempts without an answer; gives those of them that were answered in time. */
-function matchFailures(recorded: readonly RecordedAttempt[], left: Set<ReceivedCall>): ReceivedCall[] {
-  // Those that were cut before those that were given up: only to the latter can an answer have come too late.
+/** Takes away the calls of attempts without an answer; gives those of them that were answered soon. */
+function matchFailures(recorded: readonly RecordedAttempt[], left: Set<ReceivedCall>, soonMs: number): ReceivedCall[] {
+  // The latest that began before the call is likely its own; and those that were cut before those that were given up, as only to
+  // the latter can an answer have come too late.
   const attempts = recorded
     .filter((each) => isCut(each) || isGivenUp(each))
+    .toReversed()
     .toSorted((a, b) => +isGivenUp(a) - +isGivenUp(b));
   const ignored: ReceivedCall[] = [];
   for (const call of left) {
@@ -104,7 +111,7 @@ function matchFailures(recorded: readonly RecordedAttempt[], left: Set<ReceivedC
     const [attempt] = n < 0 ? [] : attempts.splice(n, 1);
     if (!attempt) continue;
     left.delete(call);
-    if (call.status !== undefined && call.endedAt < Math.floor(spanOf(attempt).endedAt)) ignored.push(call);
+    if (call.status !== undefined && call.endedAt < attempt.startedAt + soonMs) ignored.push(call);
   }
   return ignored;
 }
