@@ -142,7 +142,7 @@ export class Engine {
       places?.giveBack();
     }
     this.#measurePressure();
-    if (ahead) await restAfter(performance.now() - began, this.#dispatcher.isYielding);
+    if (ahead) await restAfter(performance.now() - began, this.#dispatcher.bulkShare);
   }
 
   /** True when most of the batch waits in the ledger. */

@@ -3,6 +3,10 @@ import { YieldingWindow } from './yielding-window.js';
 
 /** The longest rest, milliseconds: however late urgent work is, what rests goes on. */
 const LONGEST_REST_MS = 1_000;
+/** All of the time, percent. */
+const ALL = 100;
+/** For so long after a piece of work its share counts as used, milliseconds. */
+const LATELY_MS = 2 * LONGEST_REST_MS;
 
 /**
  * Rests after pieces of work that may wait, as long as urgent work in the same process is later than at best: the two share
@@ -10,16 +14,18 @@ const LONGEST_REST_MS = 1_000;
  */
 export class Pace {
   /** Percent of the time that may be worked. */
-  readonly #share = new YieldingWindow(100);
+  readonly #share = new YieldingWindow(ALL);
+  #workedAt = -Infinity;
 
-  /** Whether urgent work came lately. */
+  /** Whether urgent work has come lately, and what may wait has less than half of the time. */
   get isYielding(): boolean {
-    return this.#share.ceiling(Date.now()) !== undefined;
+    return (this.#share.ceiling(Date.now()) ?? ALL) < ALL / 2;
   }
 
   /** An urgent piece of work took so long, milliseconds. */
   urgent(tookMs: number): void {
-    this.#share.sample(tookMs, Date.now());
+    const now = Date.now();
+    this.#share.sample(tookMs, now, now - this.#workedAt < LATELY_MS ? ALL : 0);
   }
 
   /**
@@ -27,6 +33,7 @@ export class Pace {
    * @param least percent of the time that the work has in any case
    */
   async rest(workMs: number, least: number, signal: AbortSignal): Promise<void> {
+    this.#workedAt = Date.now();
     const share = this.#share.ceiling(Date.now());
     const restMs = restOf(workMs, share && Math.max(share, least));
     if (restMs > 0) await sleep(restMs, undefined, { signal }).catch(noop);

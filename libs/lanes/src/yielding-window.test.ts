@@ -1,10 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { YieldingWindow } from './yielding-window.js';
 
-/** Samples every 50 ms. */
+/** Samples every 50 ms, while bulk uses all that it may have. */
 function samples(window: YieldingWindow, count: number, delayMs: () => number, from = 0): number {
   let now = from;
-  for (let i = 0; i < count; i++) window.sample(delayMs(), (now += 50));
+  for (let i = 0; i < count; i++) {
+    now += 50;
+    window.sample(delayMs(), now, window.ceiling(now) ?? 500);
+  }
   return now;
 }
 
@@ -14,43 +17,60 @@ describe('YieldingWindow', () => {
     expect(window.ceiling(0)).toBeUndefined();
     const now = samples(window, 1, () => 5);
     expect(window.ceiling(now)).toBe(10);
-    expect(window.ceiling(now + 5_001)).toBeUndefined();
+    expect(window.ceiling(now + 30_001)).toBeUndefined();
   });
 
   it('gives back by time what no urgent one disputes: rare ones do not hold bulk down', () => {
     const window = new YieldingWindow(500);
     const now = samples(window, 1, () => 5);
-    expect(window.ceiling(now + 2_500)).toBe(255);
-    expect(window.ceiling(now + 4_999)).toBe(490);
-    expect(window.changesAt(now + 4_999)).toBe(now + 5_000);
-    expect(window.changesAt(now + 5_000)).toBe(Infinity);
+    expect(window.ceiling(now + 7_000)).toBe(20);
+    expect(window.changesAt(now + 7_010)).toBe(now + 7_100);
+    expect(window.ceiling(now + 21_000)).toBe(80);
+    expect(window.ceiling(now + 29_999)).toBe(193);
+    expect(window.changesAt(now + 29_999)).toBe(now + 30_000);
+    expect(window.changesAt(now + 30_000)).toBe(Infinity);
+    // With some that are in time it goes on growing, up to all.
+    expect(window.ceiling(samples(window, 1_000, () => 5, now))).toBe(500);
+  });
+
+  it('keeps only what bulk has used: what lay idle was harmless for that', () => {
+    const window = new YieldingWindow(500);
+    for (let now = 0; now < 60_000; now += 50) window.sample(5, now, 0);
+    expect(window.ceiling(60_000)).toBe(10);
   });
 
   it('shrinks while urgent ones are late, never to nothing, and grows again when they are not', () => {
     const window = new YieldingWindow(500);
-    const quiet = samples(window, 400, () => 5);
+    const quiet = samples(window, 1_000, () => 5);
     expect(window.ceiling(quiet)).toBe(500);
     const busy = samples(window, 20, () => 200, quiet);
     expect(window.ceiling(busy)).toBe(10);
-    const calm = samples(window, 100, () => 6, busy);
+    const calm = samples(window, 200, () => 6, busy);
     expect(window.ceiling(calm)).toBeGreaterThan(20);
-    expect(window.ceiling(samples(window, 300, () => 6, calm))).toBeGreaterThan(300);
+    expect(window.ceiling(samples(window, 800, () => 6, calm))).toBeGreaterThan(300);
   });
 
   it('grows where bulk makes no urgent one late, and settles where it does', () => {
     const late = (load: number): number => (load > 60 ? 100 : 5);
     const window = new YieldingWindow(500);
-    let now = samples(window, 400, () => late(0));
+    let now = samples(window, 1_000, () => late(0));
     const seen: number[] = [];
-    for (let i = 0; i < 2_000; i++) {
-      const load = window.ceiling(now)!;
-      window.sample(late(load), (now += 50));
+    for (let i = 0; i < 4_000; i++) {
+      const load = window.ceiling((now += 50))!;
+      window.sample(late(load), now, load);
       seen.push(load);
     }
-    const settled = seen.slice(500);
+    const settled = seen.slice(1_000);
     expect(Math.max(...settled)).toBeLessThanOrEqual(61);
-    expect(Math.min(...settled)).toBeGreaterThanOrEqual(25);
-    expect(settled.filter((load) => load > 60).length / settled.length).toBeLessThan(1 / 60);
+    expect(Math.min(...settled)).toBeGreaterThanOrEqual(29);
+    expect(settled.filter((load) => load > 60).length / settled.length).toBeLessThan(1 / 65);
+  });
+
+  it('does not mind single late ones, as there are on any machine', () => {
+    const window = new YieldingWindow(500);
+    let n = 0;
+    const now = samples(window, 1_000, () => (n++ % 10 === 0 ? 200 : 5));
+    expect(window.ceiling(now)).toBe(500);
   });
 
   it('looks at differences only: clocks need not agree', () => {
@@ -59,7 +79,7 @@ describe('YieldingWindow', () => {
       [ahead, 3_600_000],
       [behind, -3_600_000],
     ] as const) {
-      const quiet = samples(window, 400, () => skew + 5);
+      const quiet = samples(window, 1_000, () => skew + 5);
       expect(window.ceiling(quiet)).toBe(500);
       expect(window.ceiling(samples(window, 20, () => skew + 100, quiet))).toBe(10);
     }

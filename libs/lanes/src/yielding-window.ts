@@ -2,14 +2,14 @@
 const TARGET_MS = 10;
 /** No further answer to the same congestion within this time, milliseconds. */
 const REACTION_MS = 50;
-/**
- * By how much bulk grows with an urgent piece of work that was in time, at most. One that was late halves it, which takes seventy in
- * time to make good: where bulk is what makes them late, about one in seventy is.
- */
-const GROWTH = 0.01;
 /** So long after the last urgent one bulk has everything again, milliseconds. */
-const FORGET_MS = 5_000;
-/** How often bulk gets back some of what nobody disputes, milliseconds. */
+const FORGET_MS = 30_000;
+/**
+ * In this time bulk gets twice as much, if no urgent one disputes it, milliseconds. At twenty urgent ones per second about one in seventy is
+ * late where bulk is what makes them late; from the least to everything it takes 40 s.
+ */
+const DOUBLE_MS = 7_000;
+/** How often bulk gets some more, milliseconds. */
 const STEP_MS = 100;
 /** The best time is that of the last one or two of these, milliseconds: clocks drift, and so do machines. */
 const BASE_MS = 300_000;
@@ -20,8 +20,8 @@ const BASE_MS = 300_000;
  * how late the urgent ones are is what tells. After LEDBAT (RFC 6817), a transport that yields to others by the delay it
  * measures; as there, only differences to the best time are looked at, so that the clocks of two machines need not agree.
  *
- * The first urgent one finds bulk with everything, so bulk starts from the least; and as single urgent ones tell too little,
- * it gets back by time what no urgent one disputes.
+ * The first urgent one finds bulk with everything, so bulk starts from the least. It gets more by time, as single urgent ones tell
+ * too little; but what it did not use while they were in time has not been shown to be harmless (RFC 7661 on TCP's window), and is not kept.
  */
 export class YieldingWindow {
   readonly #max: number;
@@ -29,6 +29,7 @@ export class YieldingWindow {
   #window: number;
   #bases: [number, number] = [Infinity, Infinity];
   #baseFrom = -Infinity;
+  #last = Infinity;
   #sampledAt = -Infinity;
   #changedAt = -Infinity;
 
@@ -39,36 +40,44 @@ export class YieldingWindow {
     this.#window = this.#min;
   }
 
-  /** An urgent piece of work took `delayMs` at the time `now`; both milliseconds. */
-  sample(delayMs: number, now: number): void {
-    if (now - this.#sampledAt > FORGET_MS) this.#window = this.#min;
-    this.#sampledAt = now;
+  /**
+   * An urgent piece of work took `delayMs` at the time `now`; both milliseconds.
+   * @param used what bulk has at present
+   */
+  sample(delayMs: number, now: number, used: number): void {
     if (now - this.#baseFrom > BASE_MS) {
       this.#bases = [Infinity, this.#bases[0]];
       this.#baseFrom = now;
     }
     this.#bases[0] = Math.min(this.#bases[0], delayMs);
-    const off = Math.max(-1, (TARGET_MS - (delayMs - Math.min(...this.#bases))) / TARGET_MS);
-    if (off < 0 && now - this.#changedAt < REACTION_MS) return;
-    const changed = this.#window * (1 + off * (off < 0 ? 0.5 : GROWTH));
-    this.#window = Math.min(this.#max, Math.max(this.#min, changed));
-    if (off < 0) this.#changedAt = now;
+    const isUsed = used >= this.#window / 2;
+    const grown = this.#grown(now - this.#sampledAt);
+    // A single late one may be anything; of two, as LEDBAT's filter, the lesser delay is what both had to wait.
+    const delay = Math.min(delayMs, this.#last);
+    this.#last = delayMs;
+    const off = Math.max(-1, (TARGET_MS - (delay - Math.min(...this.#bases))) / TARGET_MS);
+    if (grown === undefined) this.#window = this.#min;
+    else if (off >= 0 && isUsed) this.#window += (grown - this.#window) * off;
+    this.#sampledAt = now;
+    if (off >= 0 || now - this.#changedAt < REACTION_MS) return;
+    this.#window = Math.max(this.#min, this.#window * (1 + off / 2));
+    this.#changedAt = now;
   }
 
   /** What bulk may have; undefined when there is nobody to yield to. */
   ceiling(now: number): number | undefined {
-    if (now - this.#sampledAt >= FORGET_MS) return undefined;
-    const undisputed = (this.#steps(now) * STEP_MS) / FORGET_MS;
-    return Math.floor(this.#window + (this.#max - this.#window) * undisputed);
+    const grown = this.#grown(Math.floor((now - this.#sampledAt) / STEP_MS) * STEP_MS);
+    return grown === undefined ? undefined : Math.floor(grown);
   }
 
   /** Until when the ceiling holds, if no more samples come; Infinity when there is none. */
   changesAt(now: number): number {
-    if (now - this.#sampledAt >= FORGET_MS) return Infinity;
-    return this.#sampledAt + (this.#steps(now) + 1) * STEP_MS;
+    const since = now - this.#sampledAt;
+    return since >= FORGET_MS ? Infinity : this.#sampledAt + (Math.floor(since / STEP_MS) + 1) * STEP_MS;
   }
 
-  #steps(now: number): number {
-    return Math.floor((now - this.#sampledAt) / STEP_MS);
+  /** The window so long after the last sample, milliseconds; undefined when there is nobody to yield to. */
+  #grown(sinceMs: number): number | undefined {
+    return sinceMs >= FORGET_MS ? undefined : Math.min(this.#max, this.#window * 2 ** (sinceMs / DOUBLE_MS));
   }
 }

@@ -14,9 +14,9 @@ const PATIENCE_MS = 250;
 /** The longest rest after a batch that is taken in ahead of its turn, milliseconds. */
 const AHEAD_REST_MS = 1_000;
 
-/** Reading ahead takes no more than half of the time, and a fortieth while urgent ones come: others' turn comes first. */
-export const restAfter = (workMs: number, isYielding: boolean): Promise<void> =>
-  sleep(Math.min(isYielding ? workMs * 40 : workMs, AHEAD_REST_MS));
+/** Reading ahead takes no more than half of the time, and no more than bulk has of the slots: others' turn comes first. */
+export const restAfter = (workMs: number, bulkShare: number): Promise<void> =>
+  sleep(Math.min(workMs * Math.max(1, 1 / bulkShare - 1), AHEAD_REST_MS));
 
 /** Records that are taken in at once while bulk gives way. */
 const SMALL_PIECE = 100;

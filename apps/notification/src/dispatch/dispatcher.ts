@@ -101,9 +101,14 @@ export class Dispatcher {
     return this.#scheduler.waiting + this.#scheduler.running;
   }
 
-  /** Whether bulk gives way to urgent deliveries at present. */
+  /** What of all slots bulk may have at present, at most: 1 when it gives way to nobody. */
+  get bulkShare(): number {
+    return this.#scheduler.bulkShare;
+  }
+
+  /** Whether urgent deliveries have come lately, and bulk has less than half of the slots. */
   get isYielding(): boolean {
-    return this.#scheduler.isYielding;
+    return this.bulkShare < 0.5;
   }
 
   get shares(): MemoryShares {

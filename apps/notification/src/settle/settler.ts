@@ -77,7 +77,6 @@ export class Settler {
   }
 
   #mayWait(): boolean {
-    const isBulk = ({ delivery }: Settlement): boolean => delivery.priority === 'bulk';
     return this.#isYielding() && this.#waiting.length < MANY && this.#waiting.every(isBulk);
   }
 
@@ -126,3 +125,5 @@ export class Settler {
     await this.#write(batch.slice(middle));
   }
 }
+
+const isBulk = ({ delivery }: Settlement): boolean => delivery.priority === 'bulk';

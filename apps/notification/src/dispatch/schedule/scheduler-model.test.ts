@@ -83,7 +83,8 @@ class Model {
     this.running.push(started.delivery);
     const { priority, attempts, request } = started.delivery;
     if (priority === 'urgent' && attempts === 0) {
-      this.yielding.sample(this.now - Date.parse(request.acceptedAt), this.now);
+      const bulk = [...this.running, ...this.unsettled].filter((other) => other.priority === 'bulk').length;
+      this.yielding.sample(this.now - Date.parse(request.acceptedAt), this.now, bulk);
     }
     const gate = this.gateOf(started.delivery);
     const times = [...(this.starts.get(gate) ?? []), this.now];

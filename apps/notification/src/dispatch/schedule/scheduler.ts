@@ -71,9 +71,9 @@ export class Scheduler {
     return this.#started.size;
   }
 
-  /** Whether bulk gives way to urgent deliveries at present. */
-  get isYielding(): boolean {
-    return this.#slots.yieldingUntil(this.#options.now()) < Infinity;
+  /** What of all slots bulk may have at present, at most: 1 when it gives way to nobody. */
+  get bulkShare(): number {
+    return this.#slots.bulkShare(this.#options.now());
   }
 
   add(delivery: LeasedDelivery): void {

@@ -37,12 +37,17 @@ export class Slots {
     if (priority === 'bulk') this.#inUseByBulk++;
     // Only those that went straight to their start tell how busy the way is.
     if (priority !== 'urgent' || attempts > 0 || ordered || request.sendAt !== undefined) return;
-    this.#yielding.sample(now - Date.parse(request.acceptedAt), now);
+    this.#yielding.sample(now - Date.parse(request.acceptedAt), now, this.#inUseByBulk);
   }
 
   release(deliveries: readonly Pick<LeasedDelivery, 'priority'>[]): void {
     this.#inUse -= deliveries.length;
     for (const { priority } of deliveries) if (priority === 'bulk') this.#inUseByBulk--;
+  }
+
+  /** What of all slots bulk may have at present, at most: 1 when it gives way to nobody. */
+  bulkShare(now: number): number {
+    return (this.#yielding.ceiling(now) ?? this.#total) / this.#total;
   }
 
   /** Until when what bulk may have stays as it is, milliseconds since 1970; Infinity when it gives way to nobody. */
