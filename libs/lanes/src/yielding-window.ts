@@ -5,10 +5,10 @@ const REACTION_MS = 50;
 /** So long after the last urgent one bulk has everything again, milliseconds. */
 const FORGET_MS = 30_000;
 /**
- * In this time bulk gets twice as much, if no urgent one disputes it, milliseconds. At twenty urgent ones per second about one in seventy is
- * late where bulk is what makes them late; from the least to everything it takes 40 s.
+ * In this time bulk gets twice as much, if no urgent one disputes it, milliseconds. At twenty urgent ones per second about one in 140 is
+ * late where bulk is what makes them late; from the least to everything it takes 80 s.
  */
-const DOUBLE_MS = 7_000;
+const DOUBLE_MS = 14_000;
 /** How often bulk gets some more, milliseconds. */
 const STEP_MS = 100;
 /** The best time is that of the last one or two of these, milliseconds: clocks drift, and so do machines. */
