@@ -32,6 +32,12 @@ describe('the judge of attempts', () => {
     expect(well({ calls: [b!, a!] })).toEqual(NOTHING);
   });
 
+  it('does not mind several in the same millisecond, of which the shorter was not the first', () => {
+    const attempts = [attempt('a', 100, 0.3), attempt('b', 100, 0.2), attempt('c', 101, 0.3)];
+    const calls = [call('a', 100, 100, 204), call('b', 100, 101, 204), call('c', 101, 102, 204)];
+    expect(well({ accepted: new Map([['kim', ['a', 'b', 'c']]]), attempts, calls })).toEqual(NOTHING);
+  });
+
   it('tells of calls that were given up although they were answered soon', () => {
     const [, b, a] = WELL.calls;
     const soon = call('a', 103, 299, 204);

@@ -89,7 +89,9 @@ function matchAnswers(
   const unheard: RecordedAttempt[] = [];
   for (const [n, attempt] of recorded.entries()) {
     if (!isAnswered(attempt)) continue;
-    const nextStart = recorded[n + 1]?.startedAt ?? Infinity;
+    // Which of two in the same millisecond was first is not recorded.
+    const nextStart =
+      recorded.slice(n + 1).find(({ startedAt }) => startedAt > attempt.startedAt)?.startedAt ?? Infinity;
     const call = [...left].find((each) => isOf(attempt, each) && saysSo(attempt, each) && each.endedAt <= nextStart);
     if (call) left.delete(call);
     else unheard.push(attempt);
