@@ -28,9 +28,9 @@ import { RecentSends } from './notifications/recent-sends.js';
 import { Reservations } from './notifications/reservations.js';
 import { SETTINGS, type ApiSettings } from './settings.js';
 import { Freshness } from './status/freshness.js';
+import { mannersOf } from './status/manners.js';
 import { ProjectionController } from './status/projection.controller.js';
 import { Projection } from './status/projection.js';
-import { mannersOf } from './status/manners.js';
 import { StatusController } from './status/status.controller.js';
 import { StatusReader } from './status/status-reader.js';
 

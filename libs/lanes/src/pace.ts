@@ -33,8 +33,9 @@ export class Pace {
    * @param least percent of the time that the work has in any case
    */
   async rest(workMs: number, least: number, signal: AbortSignal): Promise<void> {
-    this.#workedAt = Date.now();
-    const share = this.#share.ceiling(Date.now());
+    const now = Date.now();
+    this.#workedAt = now;
+    const share = this.#share.ceiling(now);
     const restMs = restOf(workMs, share && Math.max(share, least));
     if (restMs > 0) await sleep(restMs, undefined, { signal }).catch(noop);
   }

@@ -56,7 +56,7 @@ export class Settler {
   add(settlement: Settlement): void {
     this.#waiting.push(settlement);
     this.#unsettled++;
-    if (!this.#mayWait()) this.#goOn?.();
+    if (this.#goOn && !this.#mayWait()) this.#goOn();
     this.#running ??= this.#run();
   }
 
