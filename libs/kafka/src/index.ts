@@ -22,7 +22,7 @@ export type { KafkaProducerOptions } from './producer/options.js';
 export { KafkaProducer } from './producer/producer.js';
 export type { OutgoingRecord, RawOutgoingRecord, RecordMetadata } from './producer/record.js';
 export { CannotPlace, copiesData, type Move, type Placement } from './reassignment/place.js';
-export { PartitionReassigner, type ReassignmentPlan } from './reassignment/reassigner.js';
+export { PartitionReassigner, type ReassignmentOptions, type ReassignmentPlan } from './reassignment/reassigner.js';
 export { KafkaRecords } from './topics/kafka-records.js';
 export * from './topics/plan.js';
 export { TOPIC_SETTINGS } from './topics/settings.js';

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Kafka, logLevel } from 'kafkajs';
 import { waitUntil } from '@bongsu/testing';
 import {
@@ -47,6 +48,23 @@ export class Cluster {
 
   stop(part: DisposablePart): Promise<void> {
     return stopPart(this.#stack, part);
+  }
+
+  /** Has it stand still, `ms` at a time, until the function that it resolves with has resolved: it hears everything late. */
+  slowDown(part: DisposablePart, ms: number): () => Promise<void> {
+    const ending = new AbortController();
+    const slowness = (async () => {
+      while (!ending.signal.aborted) {
+        await stopPart(this.#stack, part, 'SIGSTOP');
+        await sleep(ms);
+        await stopPart(this.#stack, part, 'SIGCONT');
+        await sleep(ms / 4);
+      }
+    })();
+    return async () => {
+      ending.abort();
+      await slowness;
+    };
   }
 
   start(part: DisposablePart): Promise<void> {

@@ -9,9 +9,15 @@ export interface LiveBroker {
   readonly rack: string | null;
 }
 
-interface TopicMetadata {
+export interface TopicMetadata {
   readonly topic: string;
-  readonly partitionMetadata: readonly { readonly partitionId: number; readonly leader: number }[];
+  readonly partitionMetadata: readonly {
+    readonly partitionId: number;
+    readonly leader: number;
+    readonly replicas: readonly number[];
+    /** Those of the replicas that have everything. */
+    readonly isr: readonly number[];
+  }[];
 }
 
 /** What kafkajs keeps below its admin client: requests that the admin client cannot make, or makes one topic at a time. */
@@ -25,6 +31,8 @@ export interface LowLevelCluster {
 }
 
 export interface LowLevelBroker {
+  /** What this broker has heard of. No topics: all of them. Throws when a single partition has no leader. */
+  metadata(topics: readonly string[]): Promise<{ topicMetadata: TopicMetadata[] }>;
   listOffsets(request: {
     replicaId: number;
     isolationLevel: number;

@@ -3,11 +3,14 @@ import type { Admin } from 'kafkajs';
 import { sleep } from '../cluster/backoff.js';
 import { AdminLink } from '../cluster/admin-link.js';
 import type { KafkaSettings } from '../cluster/connection.js';
+import type { TopicMetadata } from '../cluster/low-level.js';
 import { CannotPlace, copiesData, planMoves, type BrokerPlace, type Move, type Placement } from './place.js';
 
 /** Metadata of every topic of a large cluster. */
 const ANSWER_WITHIN_MS = 15_000;
 const LOOK_EVERY_MS = 250;
+/** How long brokers may take to hear what the controller knows. */
+const AGREE_WITHIN_MS = 15_000;
 /** A broker that fails over answers nothing for so long; what is under way goes on without us. */
 const PATIENCE_MS = 60_000;
 
@@ -51,14 +54,15 @@ export class PartitionReassigner {
 
   /**
    * What has to move.
-   * @throws CannotPlace for brokers that are not up or too few, or while others are moving partitions
+   * @throws CannotPlace for brokers that are not up or too few, while others are moving partitions, or when brokers do not
+   * agree for 15 s where partitions are
    */
   async plan(options: ReassignmentOptions = {}): Promise<ReassignmentPlan> {
     const live = await this.#brokers();
     const brokers = options.brokers === undefined ? live : chosen(live, options.brokers);
     if ((await this.#ongoing()) > 0)
       throw new CannotPlace('partitions are being moved already: wait until that is done (bongsu topics describe)');
-    const placements = await this.#partitions(options.topics);
+    const placements = await this.#agreed(options.topics);
     return { brokers, moves: planMoves(placements, brokers, options), placements };
   }
 
@@ -110,28 +114,45 @@ export class PartitionReassigner {
     return topics.reduce((sum, { partitions }) => sum + partitions.length, 0);
   }
 
-  async #partitions(topics: readonly string[] | undefined): Promise<PartitionState[]> {
-    const found = await this.#link.ask(
-      (admin) => admin.fetchTopicMetadata(topics === undefined ? undefined : { topics: [...topics] }),
-      ANSWER_WITHIN_MS,
-    );
-    return found.topics.flatMap(({ name, partitions }) =>
-      partitions.map(({ partitionId, replicas, isr }) => ({
-        topic: name,
-        partition: partitionId,
-        replicas,
-        inSync: isr,
-      })),
-    );
+  /**
+   * Where partitions are, once all brokers say the same, twice: the controller knows first when a move has ended, and at one
+   * that has not heard of it yet a partition has the old replicas and the new ones.
+   */
+  async #agreed(topics: readonly string[] | undefined): Promise<PartitionState[]> {
+    const deadline = performance.now() + AGREE_WITHIN_MS;
+    for (let before: string | undefined; performance.now() < deadline; await sleep(LOOK_EVERY_MS)) {
+      const views = await this.#views(topics);
+      const [said, ...others] = new Set(views.map(placesOf));
+      if (others.length === 0 && said === before) return views[0]!;
+      before = others.length === 0 ? said : undefined;
+    }
+    throw new CannotPlace('the brokers do not agree where partitions are: topics or partitions are being changed');
+  }
+
+  /** Every partition as each broker knows it. One that does not answer is left out; rejects when none does. */
+  #views(topics: readonly string[] = []): Promise<PartitionState[][]> {
+    return this.#link.askBelow(async (cluster) => {
+      await cluster.refreshMetadata();
+      const { brokers } = await cluster.metadata({ topics: [] });
+      const answers = await Promise.allSettled(
+        brokers.map(async ({ nodeId }) => (await cluster.findBroker({ nodeId })).metadata(topics)),
+      );
+      const views = answers.filter((answer) => answer.status === 'fulfilled');
+      if (views.length === 0) throw answers.find((answer) => answer.status === 'rejected')?.reason;
+      return views.map(({ value }) => partitionStates(value.topicMetadata));
+    }, ANSWER_WITHIN_MS);
   }
 
   async #arrived(wave: readonly Move[]): Promise<boolean> {
     // Of all topics: asked for one that was deleted meanwhile, Kafka answers nothing about the others.
-    const states = new Map((await this.#partitions(undefined)).map((each) => [nameOf(each), each]));
-    return wave.every((move) => {
-      const state = states.get(nameOf(move));
-      if (!state) return true;
-      return state.replicas.join() === move.replicas.join() && move.replicas.every((id) => state.inSync.includes(id));
+    const views = await this.#views();
+    return views.every((view) => {
+      const states = new Map(view.map((each) => [nameOf(each), each]));
+      return wave.every((move) => {
+        const state = states.get(nameOf(move));
+        if (!state) return true;
+        return state.replicas.join() === move.replicas.join() && move.replicas.every((id) => state.inSync.includes(id));
+      });
     });
   }
 
@@ -153,6 +174,23 @@ export class PartitionReassigner {
     }
   }
 }
+
+function partitionStates(topics: readonly TopicMetadata[]): PartitionState[] {
+  return topics.flatMap(({ topic, partitionMetadata }) =>
+    partitionMetadata.map(({ partitionId, replicas, isr }) => ({
+      topic,
+      partition: partitionId,
+      replicas,
+      inSync: isr,
+    })),
+  );
+}
+
+const placesOf = (view: readonly PartitionState[]): string =>
+  view
+    .map((each) => `${nameOf(each)}: ${each.replicas.join()}`)
+    .toSorted()
+    .join('\n');
 
 function chosen(live: readonly BrokerPlace[], ids: readonly number[]): BrokerPlace[] {
   return [...new Set(ids)].map((id) => {
