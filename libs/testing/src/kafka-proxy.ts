@@ -4,6 +4,8 @@ import { rewriteCoordinator, rewriteMetadata } from './kafka-metadata.js';
 const PRODUCE = 0;
 const METADATA = 3;
 const FIND_COORDINATOR = 10;
+const JOIN_GROUP = 11;
+const HEARTBEAT = 12;
 
 /** A request that passes, by its key in Kafka's protocol, and the node that it was sent to. */
 export interface ProxiedRequest {
@@ -14,9 +16,10 @@ export interface ProxiedRequest {
 
 /**
  * `lose-request`: the broker never sees it. `lose-response`: the broker does it, the client is not told. Both cut the
- * connection, which is how a network loses things.
+ * connection, which is how a network loses things. `refuse`, of a Heartbeat or a JoinGroup: the broker never sees it, the
+ * client is answered with this error code of Kafka's protocol.
  */
-export type Fate = 'pass' | 'lose-request' | 'lose-response';
+export type Fate = 'pass' | 'lose-request' | 'lose-response' | { readonly refuse: number };
 
 export interface KafkaProxyOptions {
   /** `host:port` of the real broker. */
@@ -98,6 +101,7 @@ export class KafkaProxy {
       const fate = this.down ? 'lose-request' : this.fate({ api, node, isProduce: api === PRODUCE });
       requests.set(correlation, { api, version, fate });
       if (fate === 'lose-request') cut();
+      else if (typeof fate === 'object') send(client, refusal(api, version, correlation, fate.refuse));
       else send(broker, frame);
     });
     onFrames(broker, (frame) => {
@@ -116,6 +120,17 @@ export class KafkaProxy {
     }
     return api === FIND_COORDINATOR ? rewriteCoordinator(frame, version, this.#port(node)) : frame;
   }
+}
+
+/** An answer that has nothing but an error. @throws for a request that has another answer */
+function refusal(api: number, version: number, correlation: number, error: number): Buffer {
+  if (!((api === HEARTBEAT && version >= 1) || (api === JOIN_GROUP && version >= 2)))
+    throw new Error(`Request ${api}, version ${version}, cannot be refused here`);
+  // Correlation id, throttle time, error. JoinGroup has more: generation, protocol, leader, member, members.
+  const frame = Buffer.alloc(api === HEARTBEAT ? 10 : 24);
+  frame.writeInt32BE(correlation, 0);
+  frame.writeInt16BE(error, 8);
+  return frame;
 }
 
 function onFrames(socket: Socket, take: (frame: Buffer) => void): void {

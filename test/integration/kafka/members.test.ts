@@ -7,7 +7,12 @@ import { Bench, brokers, numbered, testTopic, type Numbered } from './harness.js
 
 const topic = testTopic('members.v1');
 const group = 'bongsu.notification';
+/** Of Kafka's protocol: keys of requests, and errors. */
 const FETCH = 1;
+const JOIN_GROUP = 11;
+const HEARTBEAT = 12;
+const COORDINATOR_LOAD_IN_PROGRESS = 14;
+const NOT_COORDINATOR = 16;
 let bench: Bench;
 beforeEach(async () => {
   bench = await Bench.start([topic]);
@@ -128,6 +133,49 @@ describe('several members', () => {
     await waitUntil('it has them all', () => last.every((n) => seen.includes(n)), { timeoutMs: 20_000 });
     expect(seen.filter((n, i) => seen.indexOf(n) < i)).toEqual([]);
   }, 90_000);
+
+  it.each(['records', 'none'] as const)(
+    'joins again although the new coordinator was loading at first (%s waiting)',
+    async (waiting) => {
+      const proxy = await KafkaProxy.start({ broker: brokers() });
+      try {
+        const producer = await bench.producer();
+        const seen: number[] = [];
+        const settings = bench.settings({ KAFKA_BROKERS: proxy.bootstrap });
+        const strategy = bench.strategy(producer, { group, settings });
+        const app = await bench.app(strategy, [events((batch) => void seen.push(...numbersOf(batch)))]);
+        await producer.send(numbered(topic, 'k', 1));
+        await waitUntil('it consumes', () => seen.includes(1));
+        let [moved, loading, joined] = [false, true, false];
+        proxy.fate = ({ api }) => {
+          if (api === HEARTBEAT && !moved) {
+            moved = true;
+            return { refuse: NOT_COORDINATOR };
+          }
+          if (api === JOIN_GROUP && loading) {
+            loading = false;
+            return { refuse: COORDINATOR_LOAD_IN_PROGRESS };
+          }
+          joined ||= api === JOIN_GROUP;
+          return 'pass';
+        };
+        if (waiting === 'records') {
+          await waitUntil('it has to join', () => moved);
+          await producer.send(numbered(topic, 'k', 2));
+          await waitUntil('it consumes again', () => seen.includes(2), { timeoutMs: 5_000 });
+        }
+        // The coordinator takes the old generation's heartbeats: nobody else tells the member.
+        await waitUntil('it joins', () => joined, { timeoutMs: 5_000 });
+        await waitUntil('it is healthy', () => strategy.isHealthy());
+        await producer.send(numbered(topic, 'k', 3));
+        await waitUntil('it consumes', () => seen.includes(3));
+        expect(new Set(seen)).toEqual(new Set(waiting === 'records' ? [1, 2, 3] : [1, 3]));
+        await app.close();
+      } finally {
+        await proxy.stop();
+      }
+    },
+  );
 
   it('fetches nothing any more while it waits for its last handler', async () => {
     const proxy = await KafkaProxy.start({ broker: brokers() });

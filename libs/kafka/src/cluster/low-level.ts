@@ -23,6 +23,7 @@ export interface TopicMetadata {
 /** What kafkajs keeps below its admin client: requests that the admin client cannot make, or makes one topic at a time. */
 export interface LowLevelCluster {
   connect(): Promise<void>;
+  disconnect(): Promise<void>;
   /** No topics: all of them. Throws when a single partition has no leader. */
   metadata(options: { topics: readonly string[] }): Promise<{ brokers: LiveBroker[]; topicMetadata: TopicMetadata[] }>;
   /** Learns which brokers there are; `findBroker` knows no others. */

@@ -123,10 +123,10 @@ export class GroupMember {
 
   /** Must throw nothing but what tells kafkajs to join again: it stops for good on a TypeError or a RangeError. */
   async #eachBatch(payload: EachBatchPayload): Promise<void> {
-    const generation = this.#membership.current;
+    const generation = this.#membership.assertMember();
     const at = { topic: payload.batch.topic, partition: payload.batch.partition };
     // With several brokers a fetch may have been under way while another one's made the member join again.
-    if (!generation || !this.#membership.owns(generation, at)) return;
+    if (!this.#membership.owns(generation, at)) return;
     // What is handled beside the fetch loop cannot tell kafkajs itself.
     await this.#assertStays(generation);
     const mayGoOn = (): boolean =>
@@ -256,7 +256,8 @@ export class GroupMember {
       consumerRebalances.inc({ group: groupId });
       this.#beginGeneration(partitions);
     });
-    consumer.on(events.HEARTBEAT, () => isCurrent() && this.#membership.alive());
+    // What this listener throws, the heartbeat of kafkajs throws.
+    consumer.on(events.HEARTBEAT, () => isCurrent() && this.#membership.heartbeat());
     consumer.on(events.REBALANCING, revoked);
     consumer.on(events.CRASH, ({ payload }) => {
       if (!isCurrent()) return;

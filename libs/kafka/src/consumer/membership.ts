@@ -68,8 +68,25 @@ export class Membership {
     this.#current?.controller.abort();
   }
 
+  /** The coordinator took a sign of life. */
   alive(): void {
     this.#aliveAt = performance.now();
+  }
+
+  /** The coordinator took a heartbeat of kafkajs. Throws like `assertMember`. */
+  heartbeat(): void {
+    this.assertMember();
+    this.alive();
+  }
+
+  /**
+   * The current generation. Throws, outside of one, what makes kafkajs join again: when joining fails for another reason than a
+   * rebalance, as with a coordinator that is still loading its groups, kafkajs goes on with the generation that it had, whose
+   * heartbeats that coordinator may well take.
+   */
+  assertMember(): Generation {
+    if (!this.#current) throw joinAgain(new Error('The member has not joined again'));
+    return this.#current.generation;
   }
 
   owns({ partitions }: Generation, { topic, partition }: TopicPartition): boolean {

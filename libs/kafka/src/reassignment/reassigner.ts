@@ -2,6 +2,7 @@ import type { Logger } from '@bongsu/observability';
 import type { Admin } from 'kafkajs';
 import { sleep } from '../cluster/backoff.js';
 import { AdminLink } from '../cluster/admin-link.js';
+import { brokerViews } from '../cluster/broker-views.js';
 import type { KafkaSettings } from '../cluster/connection.js';
 import type { TopicMetadata } from '../cluster/low-level.js';
 import { CannotPlace, copiesData, planMoves, type BrokerPlace, type Move, type Placement } from './place.js';
@@ -132,14 +133,10 @@ export class PartitionReassigner {
   /** Every partition as each broker knows it. One that does not answer is left out; rejects when none does. */
   #views(topics: readonly string[] = []): Promise<PartitionState[][]> {
     return this.#link.askBelow(async (cluster) => {
-      await cluster.refreshMetadata();
-      const { brokers } = await cluster.metadata({ topics: [] });
-      const answers = await Promise.allSettled(
-        brokers.map(async ({ nodeId }) => (await cluster.findBroker({ nodeId })).metadata(topics)),
-      );
+      const answers = await brokerViews(cluster, topics);
       const views = answers.filter((answer) => answer.status === 'fulfilled');
       if (views.length === 0) throw answers.find((answer) => answer.status === 'rejected')?.reason;
-      return views.map(({ value }) => partitionStates(value.topicMetadata));
+      return views.map(({ value }) => partitionStates(value));
     }, ANSWER_WITHIN_MS);
   }
 

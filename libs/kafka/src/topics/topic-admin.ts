@@ -1,8 +1,11 @@
 import { ALL_TOPICS, GROUPS, type Group, type TopicDeclaration } from '@bongsu/contracts';
 import type { Logger } from '@bongsu/observability';
 import type { Admin, ConfigEntries, KafkaJSError, PartitionMetadata } from 'kafkajs';
+import { sleep, within } from '../cluster/backoff.js';
+import { brokerViews } from '../cluster/broker-views.js';
 import { ASK_BRIEFLY, brokerErrorType, KafkaConnection, type KafkaSettings } from '../cluster/connection.js';
 import { ConfigResourceTypes } from '../cluster/kafkajs.js';
+import { lowLevelCluster } from '../cluster/low-level.js';
 import { fetchLag, type PartitionLag } from '../consumer/lag.js';
 import { groupIdOf } from '../consumer/strategy.js';
 import { partitionCount } from '../producer/topic-catalog.js';
@@ -19,6 +22,9 @@ import {
 const SET_ON_TOPIC = 1;
 /** How long a broker may take to create some 300 partitions: seconds on a machine that is just starting everything. */
 const CREATE_TIMEOUT_MS = 30_000;
+/** How long all brokers may take to hear of what was created; a consumer that is told of a topic too early joins again. */
+const HEARD_WITHIN_MS = 10_000;
+const LOOK_EVERY_MS = 50;
 const REQUEST_TIMEOUT_MS = CREATE_TIMEOUT_MS + 2_000;
 
 export interface TopicAdminOptions {
@@ -87,6 +93,7 @@ export class TopicAdmin {
           })),
         }),
       );
+      await this.#heardEverywhere(created.map(({ name }) => name));
     }
     await this.#addPartitions(plan.changes);
     await this.#configure(plan.changes);
@@ -114,6 +121,21 @@ export class TopicAdmin {
 
   async close(): Promise<void> {
     this.#connection.cut();
+  }
+
+  /** Waits until every broker knows the topics and their leaders, for a while: who comes too early recovers by itself. */
+  async #heardEverywhere(topics: readonly string[]): Promise<void> {
+    const cluster = lowLevelCluster(this.#connection.kafka);
+    const deadline = performance.now() + HEARD_WITHIN_MS;
+    try {
+      await this.#connection.run(cluster.connect());
+      for (; performance.now() < deadline; await sleep(LOOK_EVERY_MS)) {
+        const views = await this.#connection.run(brokerViews(cluster, topics));
+        if (views.every(({ status }) => status === 'fulfilled')) return;
+      }
+    } finally {
+      await within(LOOK_EVERY_MS, cluster.disconnect());
+    }
   }
 
   async #addPartitions(changes: readonly TopicChange[]): Promise<void> {
