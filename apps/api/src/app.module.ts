@@ -116,7 +116,7 @@ const access = (settings: ApiSettings, logger: Logger): Provider[] => [
       new OutboxRelay({
         dataSource: database.source,
         stream: ACCESS_STREAM,
-        send: (records) => producer.sendAll(records),
+        producer,
         logger,
       }),
   },

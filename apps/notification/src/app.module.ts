@@ -66,7 +66,7 @@ export class AppModule {
               worker,
               providers: providers(settings, logger),
               endpoints,
-              send: (records) => producer.sendAll(records),
+              producer,
               logger,
               concurrency: settings.DISPATCH_CONCURRENCY,
               providerTimeoutMs: settings.PROVIDER_TIMEOUT,

@@ -8,7 +8,7 @@ import {
   type Priority,
 } from '@bongsu/contracts';
 import type { Logger } from '@bongsu/observability';
-import { OutboxRelay } from '@bongsu/persistence';
+import { OutboxRelay, type RelayTarget } from '@bongsu/persistence';
 import type { ProviderRegistry } from './channels/provider.js';
 import type { DataSource } from './database/data-source.js';
 import { Admission, piecesOf, restAfter, roomInMemory, type Places } from './dispatch/admission.js';
@@ -36,7 +36,7 @@ export interface EngineOptions {
   readonly worker: Worker;
   readonly providers: ProviderRegistry;
   readonly endpoints: DisabledEndpoints;
-  readonly send: (records: OutgoingRecord[]) => Promise<unknown>;
+  readonly producer: RelayTarget;
   readonly logger: Logger;
   readonly concurrency: number;
   readonly providerTimeoutMs: number;
@@ -111,7 +111,7 @@ export class Engine {
       logger,
       pollMs: options.pollMs,
     });
-    this.#relay = new OutboxRelay({ dataSource, stream: worker.stream, send: options.send, logger });
+    this.#relay = new OutboxRelay({ dataSource, stream: worker.stream, producer: options.producer, logger });
   }
 
   get ledger(): Ledger {
@@ -260,9 +260,9 @@ export class Engine {
   }
 
   #scheduleReaper(): void {
-    const { dataSource, worker, send, logger, leaseMs } = this.#options;
+    const { dataSource, worker, producer, logger, leaseMs } = this.#options;
     this.#reaper = setTimeout(() => {
-      reapDeadWorkers(dataSource, worker.id, send, logger)
+      reapDeadWorkers(dataSource, worker.id, producer, logger)
         .catch((error: unknown) => logger.warn({ err: error }, 'Dead workers could not be cleared up'))
         .finally(() => this.#scheduleReaper());
     }, leaseMs / 5);

@@ -1,12 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { createLogger } from '@bongsu/observability';
-import { connectAndMigrate } from '@bongsu/persistence';
+import { connectAndMigrate, type RelayTarget } from '@bongsu/persistence';
 import type { DataSource } from 'typeorm';
 import { inject } from 'vitest';
 import pg from 'pg';
 import { notificationDataSource, preparePartitions } from '../../../apps/notification/src/database/data-source.js';
 
 export const logger = createLogger('test', 'silent');
+
+/** What a relay sends to, in place of a producer. */
+export const relayTo = (sendAll: RelayTarget['sendAll'], listBytes = 1024 * 1024): RelayTarget => ({
+  sendAll,
+  listBytes,
+});
 
 /** A database of its own for one test file, with the ledger in it. */
 export async function freshLedger(): Promise<{ dataSource: DataSource; url: string; close: () => Promise<void> }> {

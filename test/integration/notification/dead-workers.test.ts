@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BongsuError, newNotificationId } from '@bongsu/contracts';
+import { newNotificationId } from '@bongsu/contracts';
 import { query, transaction } from '@bongsu/persistence';
 import { describe, expect, it } from 'vitest';
 import { Backlog } from '../../../apps/notification/src/dispatch/backlog.js';
@@ -8,7 +8,7 @@ import { MemoryShares } from '../../../apps/notification/src/dispatch/schedule/s
 import type { LeasedDelivery } from '../../../apps/notification/src/ledger/delivery.js';
 import { ShardLostError, WorkerLostError } from '../../../apps/notification/src/ledger/shards.js';
 import { reapDeadWorkers } from '../../../apps/notification/src/ledger/workers.js';
-import { logger } from './database.js';
+import { logger, relayTo } from './database.js';
 import { FLOW, SHARD, accepted, ids, inLedger, inMemory, ledgerRig, settlement } from './ledger-rig.js';
 
 const PART = { shard: SHARD, flow: FLOW, count: 10 };
@@ -27,28 +27,27 @@ describe('dead workers', () => {
       freeWhenSent.push((await rows('worker_id IS NULL AND ended_at IS NULL')).length > 0);
       sent.push(...records.map(({ key }) => key));
     };
-    await expect.poll(() => reapDeadWorkers(rig.dataSource, heir.worker.id, send, logger)).toEqual([dead.worker.id]);
+    await expect
+      .poll(() => reapDeadWorkers(rig.dataSource, heir.worker.id, relayTo(send), logger))
+      .toEqual([dead.worker.id]);
     expect(sent).toEqual(['default/user-1']);
     expect(freeWhenSent).toEqual([false]);
     expect(await rows('worker_id IS NULL AND ended_at IS NULL')).toHaveLength(1);
   });
 
-  it('sends fewer facts of a dead worker at a time when they are more than the producer takes', async () => {
+  it('sends facts of a dead worker that the producer does not take all at once', async () => {
     const [dead, heir] = [await replica(1), await replica()];
     await dead.own(SHARD);
     const names = Array.from({ length: 20 }, (_, n) => `user-${n}`);
     const batch = names.map((id) => accepted({ recipient: { id } }));
     const leased = await dead.ledger.takeIn(SHARD, batch, inMemory, true);
     await dead.ledger.settle(leased.map((each) => settlement(each, 'delivered')));
-    const sent: string[] = [];
-    const send = async (records: readonly { key: string }[]) => {
-      if (records.length > 3) throw new BongsuError('producer_buffer_full');
-      sent.push(...records.map(({ key }) => key));
-    };
+    const sent: string[][] = [];
+    const producer = relayTo(async (records) => void sent.push(records.map(({ key }) => key)), 1);
     await expect
-      .poll(() => reapDeadWorkers(rig.dataSource, heir.worker.id, send, logger).catch(() => []))
+      .poll(() => reapDeadWorkers(rig.dataSource, heir.worker.id, producer, logger))
       .toEqual([dead.worker.id]);
-    expect(sent).toEqual(names.map((id) => `default/${id}`));
+    expect(sent).toEqual(names.map((id) => [`default/${id}`]));
   });
 
   it('lets a worker that was taken for dead neither take a shard over nor claim', async () => {
@@ -56,7 +55,14 @@ describe('dead workers', () => {
     await dead.own(SHARD);
     await dead.ledger.takeIn(SHARD, [accepted()], inLedger, false);
     await expect
-      .poll(() => reapDeadWorkers(rig.dataSource, heir.worker.id, async () => {}, logger))
+      .poll(() =>
+        reapDeadWorkers(
+          rig.dataSource,
+          heir.worker.id,
+          relayTo(async () => {}),
+          logger,
+        ),
+      )
       .toEqual([dead.worker.id]);
     expect(await dead.ledger.claim([SHARD], 10)).toEqual([]);
     await expect(dead.ledger.takeIn(SHARD, [accepted()], inMemory, true)).rejects.toThrow(ShardLostError);
@@ -81,7 +87,12 @@ describe('dead workers', () => {
     });
     // On a busy machine the reaper would otherwise be first now and then, and there would be nothing to wait for.
     await begun;
-    const reaping = reapDeadWorkers(rig.dataSource, heir.worker.id, async () => {}, logger);
+    const reaping = reapDeadWorkers(
+      rig.dataSource,
+      heir.worker.id,
+      relayTo(async () => {}),
+      logger,
+    );
     await expect
       .poll(() =>
         query(
@@ -100,7 +111,14 @@ describe('dead workers', () => {
     const [alive, other] = [await replica(1500), await replica()];
     alive.worker.start(() => expect.unreachable('it was not taken for dead'));
     for (const until = Date.now() + 2500; Date.now() < until; await sleep(50))
-      expect(await reapDeadWorkers(rig.dataSource, other.worker.id, async () => {}, logger)).toEqual([]);
+      expect(
+        await reapDeadWorkers(
+          rig.dataSource,
+          other.worker.id,
+          relayTo(async () => {}),
+          logger,
+        ),
+      ).toEqual([]);
     expect(alive.worker.mayStart).toBe(true);
     alive.worker.stopRenewing();
     await expect.poll(() => alive.worker.mayStart, { timeout: 5000 }).toBe(false);
@@ -146,7 +164,12 @@ describe('dead workers', () => {
         leaseBacklog: (parts) => ledger.leaseBacklog(parts),
         claim: async (of, limit) => {
           const found = await ledger.claim(of, limit);
-          await reapDeadWorkers(rig.dataSource, heir.worker.id, async () => {}, logger);
+          await reapDeadWorkers(
+            rig.dataSource,
+            heir.worker.id,
+            relayTo(async () => {}),
+            logger,
+          );
           return found;
         },
       },

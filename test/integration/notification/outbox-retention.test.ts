@@ -10,7 +10,7 @@ import {
 } from '@bongsu/persistence';
 import { describe, expect, it } from 'vitest';
 import { reapDeadWorkers } from '../../../apps/notification/src/ledger/workers.js';
-import { logger } from './database.js';
+import { logger, relayTo } from './database.js';
 import { accepted, inMemory, ledgerRig, settlement, SHARD } from './ledger-rig.js';
 
 const DAY = 86_400_000;
@@ -79,7 +79,14 @@ describe('the retention of the outbox', () => {
     await worker.leave();
     const sent: unknown[] = [];
     await expect
-      .poll(() => reapDeadWorkers(rig.dataSource, heir.worker.id, async (facts) => void sent.push(...facts), logger))
+      .poll(() =>
+        reapDeadWorkers(
+          rig.dataSource,
+          heir.worker.id,
+          relayTo(async (facts) => void sent.push(...facts)),
+          logger,
+        ),
+      )
       .toEqual([worker.id]);
     expect(sent).toHaveLength(1);
   });

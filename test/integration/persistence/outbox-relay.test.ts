@@ -2,7 +2,7 @@ import { Outbox, OutboxRelay, query, relayBatch, transaction } from '@bongsu/per
 import type { OutgoingRecord } from '@bongsu/contracts';
 import type { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { freshLedger, logger } from '../notification/database.js';
+import { freshLedger, logger, relayTo } from '../notification/database.js';
 
 let dataSource: DataSource;
 let close: () => Promise<void>;
@@ -36,7 +36,7 @@ describe('the outbox relay', () => {
       stream: name,
       logger,
       batch: 2,
-      send: async (records) => void sent.push(...records),
+      producer: relayTo(async (records) => void sent.push(...records)),
     });
     relay.start();
     await append(name, 1, 2, 3);
@@ -57,24 +57,30 @@ describe('the outbox relay', () => {
     await expect(failing).rejects.toThrow('changed my mind');
     await append(name, 2);
     const sent: OutgoingRecord[] = [];
-    await relayBatch({ dataSource, stream: name, batch: 10, send: async (records) => void sent.push(...records) });
+    await relayBatch({
+      dataSource,
+      stream: name,
+      batch: 10,
+      producer: relayTo(async (records) => void sent.push(...records)),
+    });
     expect(sent).toEqual([record(2)]);
   });
 
-  it('sends fewer at a time when a batch is refused: it may be more than the producer ever takes', async () => {
+  it('sends no more bytes at a time than the producer takes, but at least one record, and does not rest in between', async () => {
     const name = await stream();
     const numbers = Array.from({ length: 20 }, (_, n) => n);
-    await append(name, ...numbers);
-    const sent: OutgoingRecord[] = [];
-    const send = async (records: OutgoingRecord[]): Promise<void> => {
-      if (records.length > 5) throw new Error('producer_buffer_full');
-      sent.push(...records);
-    };
-    const relay = new OutboxRelay({ dataSource, stream: name, logger, send, batch: 20, pollMs: 20 });
+    await append(name, ...numbers.slice(0, 10));
+    await transaction(dataSource, (tx) => Outbox.append(tx, name, [{ ...record(10), value: Buffer.alloc(40) }]));
+    await append(name, ...numbers.slice(11));
+    const batches: OutgoingRecord[][] = [];
+    const producer = relayTo(async (records) => void batches.push(records), 16);
+    const relay = new OutboxRelay({ dataSource, stream: name, logger, producer, batch: 20, pollMs: 60_000 });
     relay.start();
-    await expect.poll(() => sent.length, { timeout: 10_000 }).toBe(20);
+    await expect.poll(() => batches.flat().length, { timeout: 10_000 }).toBe(20);
     await relay.stop();
-    expect(sent).toEqual(numbers.map(record));
+    expect(batches.flat().map(({ key }) => key)).toEqual(numbers.map((n) => `k${n}`));
+    // Each has three bytes, the one in the middle 40.
+    expect(batches.map((each) => each.length)).toEqual([5, 5, 1, 5, 4]);
   });
 
   it('keeps what Kafka did not take, and sends it in order when it does', async () => {
@@ -85,7 +91,7 @@ describe('the outbox relay', () => {
       if (failures-- > 0) throw new Error('Kafka is away');
       sent.push(...records);
     };
-    const relay = new OutboxRelay({ dataSource, stream: name, logger, send, pollMs: 20 });
+    const relay = new OutboxRelay({ dataSource, stream: name, logger, producer: relayTo(send), pollMs: 20 });
     await append(name, 1, 2);
     relay.start();
     await append(name, 3);
@@ -102,17 +108,17 @@ describe('the outbox relay', () => {
       dataSource,
       stream: name,
       batch: 10,
-      send: async (records) => {
+      producer: relayTo(async (records) => {
         arrived.push(...records.map(({ headers }) => headers['ce_id'] ?? ''));
         throw new Error('died after Kafka had them');
-      },
+      }),
     });
     await expect(dying).rejects.toThrow('died');
     await relayBatch({
       dataSource,
       stream: name,
       batch: 10,
-      send: async (records) => void arrived.push(...records.map(({ headers }) => headers['ce_id'] ?? '')),
+      producer: relayTo(async (records) => void arrived.push(...records.map(({ headers }) => headers['ce_id'] ?? ''))),
     });
     expect(arrived).toEqual(['1', '2', '1', '2']);
   });
@@ -121,7 +127,7 @@ describe('the outbox relay', () => {
     const name = await stream();
     await append(name, 1);
     const { promise: gate, resolve: open } = Promise.withResolvers<void>();
-    const first = relayBatch({ dataSource, stream: name, batch: 10, send: () => gate });
+    const first = relayBatch({ dataSource, stream: name, batch: 10, producer: relayTo(() => gate) });
     await expect
       .poll(() =>
         query(
@@ -134,10 +140,10 @@ describe('the outbox relay', () => {
       dataSource,
       stream: name,
       batch: 10,
-      send: () => expect.unreachable('the other has it'),
+      producer: relayTo(() => expect.unreachable('the other has it')),
     });
     open();
-    expect([second, await first]).toEqual([0, 1]);
+    expect([second.sent, (await first).sent]).toEqual([0, 1]);
   });
 
   it('empties itself before it stops', async () => {
@@ -148,7 +154,7 @@ describe('the outbox relay', () => {
       stream: name,
       logger,
       batch: 10,
-      send: async (records) => void sent.push(...records.map(({ key }) => key)),
+      producer: relayTo(async (records) => void sent.push(...records.map(({ key }) => key))),
     });
     relay.start();
     await append(name, ...Array.from({ length: 95 }, (_, n) => n));

@@ -1,8 +1,7 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BongsuError, type OutgoingRecord } from '@bongsu/contracts';
 import type { Logger } from '@bongsu/observability';
-import { isRelayed, Outbox, query, relayBatch, transaction } from '@bongsu/persistence';
+import { isRelayed, Outbox, query, relayBatch, transaction, type RelayTarget } from '@bongsu/persistence';
 import type { DataSource } from 'typeorm';
 
 export const streamOf = (workerId: string): string => `worker-${workerId}`;
@@ -100,7 +99,7 @@ export class Worker {
 export async function reapDeadWorkers(
   dataSource: DataSource,
   self: string,
-  send: (records: OutgoingRecord[]) => Promise<unknown>,
+  producer: RelayTarget,
   logger: Logger,
 ): Promise<string[]> {
   const dead = await query<{ id: string; host: string }>(
@@ -112,7 +111,7 @@ export async function reapDeadWorkers(
   for (const { id, host } of dead) {
     logger.warn({ worker: id, host }, 'A worker let its lease run out: taking over its deliveries');
     await query(dataSource, 'DELETE FROM outbox_streams WHERE stream = $1', [streamOf(id)]);
-    if (!(await relayRest(dataSource, streamOf(id), send))) continue;
+    if (!(await relayRest(dataSource, streamOf(id), producer))) continue;
     await release(dataSource, id);
     reaped.push(id);
   }
@@ -134,20 +133,9 @@ export async function freeOrphans(dataSource: DataSource): Promise<number> {
 }
 
 /** Empties a closed stream; false when another process is at it, which will do the rest too. */
-async function relayRest(
-  dataSource: DataSource,
-  stream: string,
-  send: (records: OutgoingRecord[]) => Promise<unknown>,
-): Promise<boolean> {
-  for (let idle = 0, batch = RELAYED_AT_ONCE; idle < 5;) {
-    let sent = 0;
-    try {
-      sent = await relayBatch({ dataSource, stream, send, batch });
-    } catch (error) {
-      if (!isTooMuch(error) || batch === 1) throw error;
-      batch = Math.ceil(batch / 2);
-      continue;
-    }
+async function relayRest(dataSource: DataSource, stream: string, producer: RelayTarget): Promise<boolean> {
+  for (let idle = 0; idle < 5;) {
+    const { sent } = await relayBatch({ dataSource, stream, producer, batch: RELAYED_AT_ONCE });
     if (sent > 0) continue;
     const [left] = await query<{ waiting: boolean }>(
       dataSource,
@@ -163,9 +151,6 @@ async function relayRest(
 
 /** Facts of a dead worker in one batch, at most. */
 const RELAYED_AT_ONCE = 1000;
-
-/** More than the producer takes (KAFKA_BUFFER_MEMORY): the same batch would be refused again and again, and nothing ever be free. */
-const isTooMuch = (error: unknown): boolean => error instanceof BongsuError && error.code === 'producer_buffer_full';
 
 async function release(dataSource: DataSource, workerId: string): Promise<void> {
   await transaction(dataSource, async (tx) => {

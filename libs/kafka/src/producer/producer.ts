@@ -7,20 +7,11 @@ import { producedRecords, producerBatchRecords } from '../metrics.js';
 import { Availability } from './availability.js';
 import { BatchSender, countAcknowledged, reject } from './batch-sender.js';
 import { PendingRecords } from './pending-records.js';
-import { DEFAULTS, type KafkaProducerOptions } from './options.js';
+import { DEFAULTS, LIMITS, type KafkaProducerOptions } from './options.js';
 import { BATCH_OVERHEAD_BYTES, encodedBytes, tooLarge, UNKNOWN } from './record.js';
 import type { Entry, Group, RawOutgoingRecord, RecordMetadata } from './record.js';
 import { sendOneTraced, sendTraced } from './send-spans.js';
 import { TopicCatalog } from './topic-catalog.js';
-
-/** Most records of one send: more was not faster, and a send that has to be repeated should be small. */
-const MAX_BATCH_RECORDS = 500;
-/** A send that takes this long while Kafka answers other questions is begun anew, milliseconds. */
-const STUCK_AFTER_MS = 30_000;
-/** How often waiting records are looked at for their time-out, milliseconds. */
-const SWEEP_MS = 100;
-/** How long a send may be overdue before it is looked at, milliseconds. */
-const LOOK_EVERY_MS = 1_000;
 
 /**
  * The one producer of a process. What arrives while a send is in flight is the next batch; there is never more than one
@@ -67,7 +58,7 @@ export class KafkaProducer {
   /** Starts connecting and resolves at once, also when Kafka is away: it is tried again until `close`. */
   async connect(): Promise<void> {
     if (this.#sweep) return;
-    this.#sweep = setInterval(() => this.#expire(), SWEEP_MS);
+    this.#sweep = setInterval(() => this.#expire(), LIMITS.sweepEveryMs);
     this.#sweep.unref();
     this.#kafka.asked();
     this.#connecting = this.#sender.connect().then(() => this.#answered());
@@ -91,6 +82,11 @@ export class KafkaProducer {
   sendAll(records: readonly OutgoingRecord[]): Promise<RecordMetadata[]> {
     if (!tracing.isOn) return this.#acceptAll(records);
     return sendTraced(records, this.#spans, (each) => this.#acceptAll(each));
+  }
+
+  /** Bytes of values that `sendAll` has room for unless others fill the buffer: those who send lists keep theirs below it. */
+  get listBytes(): number {
+    return Math.min(LIMITS.listBytes, this.#settings.KAFKA_BUFFER_MEMORY / 4);
   }
 
   /** Sends records as they are to given partitions, keyless ones too: for dead letters. In order, all or rejected. */
@@ -178,7 +174,7 @@ export class KafkaProducer {
   }
 
   #batchIsFull(): boolean {
-    return this.#pending.size >= MAX_BATCH_RECORDS || this.#pending.bytes >= this.#settings.KAFKA_BATCH_SIZE;
+    return this.#pending.size >= LIMITS.batchRecords || this.#pending.bytes >= this.#settings.KAFKA_BATCH_SIZE;
   }
 
   #startDrain(): void {
@@ -198,7 +194,7 @@ export class KafkaProducer {
     while (this.#pending.size > 0) {
       this.#kafka.asked();
       if (!(await this.#topicsKnown())) continue;
-      const batch = this.#pending.takeBatch(MAX_BATCH_RECORDS, this.#settings.KAFKA_BATCH_SIZE, (entry) =>
+      const batch = this.#pending.takeBatch(LIMITS.batchRecords, this.#settings.KAFKA_BATCH_SIZE, (entry) =>
         this.#prepare(entry),
       );
       if (batch.length === 0) continue;
@@ -278,11 +274,15 @@ export class KafkaProducer {
     if (this.#looking) return;
     this.#looking = true;
     try {
-      await sleep(LOOK_EVERY_MS, this.#closing.signal);
+      await sleep(LIMITS.lookEveryMs, this.#closing.signal);
       const topics = new Set(this.#inFlight.map((entry) => entry.topic));
       for (const topic of topics) if (!(await this.#catalog.load(topic))) return this.#sender.restart();
       const now = performance.now();
-      if (topics.size === 0 || this.#kafka.waitedMs < STUCK_AFTER_MS || now - this.#restartedAt < STUCK_AFTER_MS)
+      if (
+        topics.size === 0 ||
+        this.#kafka.waitedMs < LIMITS.stuckAfterMs ||
+        now - this.#restartedAt < LIMITS.stuckAfterMs
+      )
         return;
       this.#restartedAt = now;
       this.#sender.restart();

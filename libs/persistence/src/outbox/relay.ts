@@ -4,13 +4,20 @@ import type { Logger } from '@bongsu/observability';
 import type { DataSource } from 'typeorm';
 import { transaction, type Tx } from '../transaction.js';
 
+/** The producer of the process. */
+export interface RelayTarget {
+  /** Sends the records in order; resolves when Kafka has all of them. */
+  sendAll(records: OutgoingRecord[]): Promise<unknown>;
+  /** How many bytes it takes at a time. A larger batch could be refused for ever. */
+  readonly listBytes: number;
+}
+
 export interface RelayOptions {
   readonly dataSource: DataSource;
   readonly stream: string;
-  /** Sends the records in order; resolves when Kafka has all of them. */
-  readonly send: (records: OutgoingRecord[]) => Promise<unknown>;
+  readonly producer: RelayTarget;
   readonly logger: Logger;
-  /** How many records are read and sent at a time. */
+  /** How many records are read and sent at a time, at most; fewer when their values are too large together. */
   readonly batch?: number;
   /** How long a relay that was not notified waits before it looks by itself, milliseconds. */
   readonly pollMs?: number;
@@ -54,20 +61,15 @@ export class OutboxRelay {
 
   async #run(): Promise<void> {
     let delayMs = 100;
-    let { batch } = this.#options;
     for (;;) {
       try {
         this.#notified = false;
-        const sent = await relayBatch({ ...this.#options, batch });
+        const { sent, more } = await relayBatch(this.#options);
         delayMs = 100;
         if (this.#stopping && sent === 0) return;
-        if (sent < batch && !this.#notified) await this.#wait(this.#options.pollMs);
-        batch = Math.min(batch * 2, this.#options.batch);
+        if (!more && !this.#notified) await this.#wait(this.#options.pollMs);
       } catch (error) {
         if (this.#stopping) return;
-        // A batch that was refused may be more than the producer ever takes (KAFKA_BUFFER_MEMORY; templates have up to 256 KB):
-        // the same one again would be refused for ever.
-        batch = Math.ceil(batch / 2);
         this.#options.logger.warn({ err: error }, `The outbox waits: trying again in ${delayMs} ms`);
         await this.#wait(delayMs, false);
         delayMs = Math.min(delayMs * 2, 5000);
@@ -96,21 +98,31 @@ interface OutboxRow {
   key: string;
   headers: Record<string, string>;
   value: Buffer;
+  /** How many would be sent if they were not too large together. */
+  found: string;
 }
 
-/** Relays one batch of a stream; gives the number of records sent, 0 also when another replica is at it. */
+/** What was sent of a stream. */
+export interface Relayed {
+  /** The number of records; 0 also when another replica is at it. */
+  readonly sent: number;
+  /** Whether there may be more to send at once. */
+  readonly more: boolean;
+}
+
+/** Relays one batch of a stream. */
 export async function relayBatch(
-  options: Pick<Required<RelayOptions>, 'dataSource' | 'stream' | 'send' | 'batch'>,
-): Promise<number> {
+  options: Pick<Required<RelayOptions>, 'dataSource' | 'stream' | 'producer' | 'batch'>,
+): Promise<Relayed> {
   return transaction(options.dataSource, async (tx: Tx) => {
-    const [relay] = await tx.query<{ relayed_seq: string }>(LOCK, [options.stream]);
-    if (!relay) return 0;
-    const rows = await tx.query<OutboxRow>(NEXT, [options.stream, relay.relayed_seq, options.batch]);
+    const { stream, batch, producer } = options;
+    const [relay] = await tx.query<{ relayed_seq: string }>(LOCK, [stream]);
+    const rows = relay ? await tx.query<OutboxRow>(NEXT, [stream, relay.relayed_seq, batch, producer.listBytes]) : [];
     const last = rows.at(-1);
-    if (!last) return 0;
-    await options.send(rows.map(({ topic, key, headers, value }) => ({ topic, key, headers, value })));
-    await tx.query(ADVANCE, [options.stream, last.seq]);
-    return rows.length;
+    if (!last) return { sent: 0, more: false };
+    await producer.sendAll(rows.map(({ topic, key, headers, value }) => ({ topic, key, headers, value })));
+    await tx.query(ADVANCE, [stream, last.seq]);
+    return { sent: rows.length, more: Number(last.found) > rows.length || rows.length === batch };
   });
 }
 
@@ -118,9 +130,15 @@ const LOCK = {
   name: 'outbox_lock',
   text: 'SELECT relayed_seq FROM outbox_relays WHERE stream = $1 FOR UPDATE SKIP LOCKED',
 };
+/** The length of a value is known without reading it: what would be too much is not read. */
 const NEXT = {
   name: 'outbox_next',
-  text: 'SELECT seq, topic, key, headers, value FROM outbox WHERE stream = $1 AND seq > $2 ORDER BY seq LIMIT $3',
+  text: `
+    SELECT seq, topic, key, headers, value, found
+      FROM (SELECT *, count(*) OVER () AS found, sum(octet_length(value)) OVER (ORDER BY seq ROWS UNBOUNDED PRECEDING) AS bytes
+              FROM (SELECT seq, topic, key, headers, value FROM outbox WHERE stream = $1 AND seq > $2 ORDER BY seq LIMIT $3) o) o
+     WHERE bytes <= $4 OR bytes = octet_length(value)
+     ORDER BY seq`,
 };
 const ADVANCE = { name: 'outbox_advance', text: 'UPDATE outbox_relays SET relayed_seq = $2 WHERE stream = $1' };
 
