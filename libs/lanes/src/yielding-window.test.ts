@@ -84,6 +84,19 @@ describe('YieldingWindow', () => {
     }
   });
 
+  it('neither stops bulk nor lets it take everything when the clock is set back', () => {
+    const window = new YieldingWindow(500);
+    const now = samples(window, 1, () => 5);
+    expect(window.ceiling(now - 1)).toBe(10);
+    expect(window.ceiling(now - 10_000)).toBeGreaterThanOrEqual(10);
+    // What was said in what is now the future holds no longer than anything else.
+    expect(window.ceiling(now - 3_600_000)).toBeUndefined();
+    expect(window.changesAt(now - 3_600_000)).toBe(Infinity);
+    const back = samples(window, 2_000, () => 5, now - 3_600_000);
+    expect(window.ceiling(back)).toBe(500);
+    expect(window.ceiling(samples(window, 20, () => 200, back))).toBe(10);
+  });
+
   it('takes a slower machine for normal after a while', () => {
     const window = new YieldingWindow(500);
     const now = samples(window, 100, () => 5);

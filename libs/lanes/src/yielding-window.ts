@@ -51,7 +51,7 @@ export class YieldingWindow {
     }
     this.#bases[0] = Math.min(this.#bases[0], delayMs);
     const isUsed = used >= this.#window / 2;
-    const grown = this.#grown(now - this.#sampledAt);
+    const grown = this.#grown(Math.abs(now - this.#sampledAt));
     // A single late one may be anything; of two, as LEDBAT's filter, the lesser delay is what both had to wait.
     const delay = Math.min(delayMs, this.#last);
     this.#last = delayMs;
@@ -59,24 +59,27 @@ export class YieldingWindow {
     if (grown === undefined) this.#window = this.#min;
     else if (off >= 0 && isUsed) this.#window += (grown - this.#window) * off;
     this.#sampledAt = now;
-    if (off >= 0 || now - this.#changedAt < REACTION_MS) return;
+    if (off >= 0 || Math.abs(now - this.#changedAt) < REACTION_MS) return;
     this.#window = Math.max(this.#min, this.#window * (1 + off / 2));
     this.#changedAt = now;
   }
 
   /** What bulk may have; undefined when there is nobody to yield to. */
   ceiling(now: number): number | undefined {
-    const grown = this.#grown(Math.floor((now - this.#sampledAt) / STEP_MS) * STEP_MS);
+    const grown = this.#grown(Math.floor(Math.abs(now - this.#sampledAt) / STEP_MS) * STEP_MS);
     return grown === undefined ? undefined : Math.floor(grown);
   }
 
   /** Until when the ceiling holds, if no more samples come; Infinity when there is none. */
   changesAt(now: number): number {
-    const since = now - this.#sampledAt;
-    return since >= FORGET_MS ? Infinity : this.#sampledAt + (Math.floor(since / STEP_MS) + 1) * STEP_MS;
+    const since = Math.abs(now - this.#sampledAt);
+    return since >= FORGET_MS ? Infinity : now - (since % STEP_MS) + STEP_MS;
   }
 
-  /** The window so long after the last sample, milliseconds; undefined when there is nobody to yield to. */
+  /**
+   * The window so long after the last sample, milliseconds; undefined when there is nobody to yield to. So long before it is the same:
+   * a clock that is set back by an hour would otherwise leave bulk nothing for an hour.
+   */
   #grown(sinceMs: number): number | undefined {
     return sinceMs >= FORGET_MS ? undefined : Math.min(this.#max, this.#window * 2 ** (sinceMs / DOUBLE_MS));
   }
