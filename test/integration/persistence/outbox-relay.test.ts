@@ -1,7 +1,9 @@
 import { Outbox, OutboxRelay, query, relayBatch, transaction } from '@bongsu/persistence';
+import { KAFKA_SETTINGS, PRODUCER_SETTINGS, readSettings } from '@bongsu/config';
 import type { OutgoingRecord } from '@bongsu/contracts';
+import { KafkaProducer } from '@bongsu/kafka';
 import type { DataSource } from 'typeorm';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { freshLedger, logger, relayTo } from '../notification/database.js';
 
 let dataSource: DataSource;
@@ -81,6 +83,20 @@ describe('the outbox relay', () => {
     expect(batches.flat().map(({ key }) => key)).toEqual(numbers.map((n) => `k${n}`));
     // Each has three bytes, the one in the middle 40.
     expect(batches.map((each) => each.length)).toEqual([5, 5, 1, 5, 4]);
+  });
+
+  it("relays whatever the size of the producer's buffer is, also one that four does not divide", async () => {
+    const name = await stream();
+    await append(name, 1, 2);
+    const settings = readSettings(
+      { ...KAFKA_SETTINGS, ...PRODUCER_SETTINGS },
+      { KAFKA_BROKERS: inject('bongsu').kafkaBrokers, KAFKA_TOPIC_PREFIX: `${name}-`, KAFKA_BUFFER_MEMORY: '1025' },
+    );
+    const { listBytes } = new KafkaProducer({ settings, clientId: 'test', logger });
+    const sent: OutgoingRecord[] = [];
+    const producer = relayTo(async (records) => void sent.push(...records), listBytes);
+    await relayBatch({ dataSource, stream: name, batch: 100, producer });
+    expect(sent).toEqual([record(1), record(2)]);
   });
 
   it('keeps what Kafka did not take, and sends it in order when it does', async () => {

@@ -84,9 +84,9 @@ export class KafkaProducer {
     return sendTraced(records, this.#spans, (each) => this.#acceptAll(each));
   }
 
-  /** Bytes of values that `sendAll` has room for unless others fill the buffer: those who send lists keep theirs below it. */
+  /** Bytes of values, a whole number, that `sendAll` has room for unless others fill the buffer: those who send lists keep theirs below it. */
   get listBytes(): number {
-    return Math.min(LIMITS.listBytes, this.#settings.KAFKA_BUFFER_MEMORY / 4);
+    return Math.min(LIMITS.listBytes, Math.floor(this.#settings.KAFKA_BUFFER_MEMORY / 4));
   }
 
   /** Sends records as they are to given partitions, keyless ones too: for dead letters. In order, all or rejected. */
