@@ -21,11 +21,11 @@ export const NOTIFICATION_SETTINGS = {
   ...observabilitySettings(9465),
   ...CHANNEL_SETTINGS,
   RETRY_SCHEDULE: list(duration(1)('a gap'))(
-    'the gaps between attempts; n gaps make n + 1 attempts',
+    'the gaps between attempts; n gaps make n + 1 attempts; a Retry-After of up to 24 h takes the place of a gap',
     '5s,30s,2m,10m,30m,2h,6h,12h',
   ),
   RETRY_SCHEDULES: retrySchedules(
-    'schedules of channels or providers of their own: email=1m,5m,30m;webhook=5s,30s (a name alone: one attempt)',
+    'schedules of channels or providers of their own: email=1m,5m,30m;webhook=5s,30s (log= is one attempt)',
   ),
   PROVIDER_LIMITS: providerLimits(
     'limits by channel, provider or destination, per process: email=20 (calls at a time), webhook/api.example.org=5/s',

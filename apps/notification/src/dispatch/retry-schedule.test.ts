@@ -17,6 +17,16 @@ describe('retryDelay', () => {
     expect(retryDelay(SCHEDULE, 1, 0, 30_000)).toBe(30_000);
     expect(retryDelay(SCHEDULE, 1, 0.999999, 30_000)).toBe(36_000);
     expect(retryDelay(SCHEDULE, 1, 0, 90 * 86_400_000)).toBe(86_400_000);
+    expect(retryDelay(SCHEDULE, 1, 0.999999, 90 * 86_400_000)).toBe(86_400_000);
+  });
+
+  it.each([0, 1, 500])('is not used up in no time by a provider that always says %i ms', (retryAfterMs) => {
+    const schedule = [5_000, 30_000, 120_000];
+    expect([1, 2, 3].map((attempts) => retryDelay(schedule, attempts, 0, retryAfterMs))).toEqual([
+      retryAfterMs,
+      5_000,
+      30_000,
+    ]);
   });
 
   it('does not let Retry-After prolong a schedule that is used up', () => {

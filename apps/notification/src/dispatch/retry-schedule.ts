@@ -7,7 +7,9 @@ export const MAX_RETRY_AFTER_MS = 24 * 3_600_000;
 
 /**
  * When to try again, in milliseconds from now, after `attempts` attempts have failed; undefined when the schedule is used up.
- * n gaps make n + 1 attempts. What a provider's Retry-After says is waited out in full, plus up to 20 %, and at most 24 h.
+ * n gaps make n + 1 attempts. What a provider's Retry-After says is waited out in full, plus up to 20 %, and at most 24 h. It
+ * brings an attempt forward by no more than one gap: a provider that is down and answers "0" or "1" each time, or a date by
+ * a clock that is late, would use up a schedule of a day within seconds.
  * @param random a number in [0, 1)
  */
 export function retryDelay(
@@ -18,7 +20,10 @@ export function retryDelay(
 ): number | undefined {
   const gap = schedule[attempts - 1];
   if (gap === undefined) return undefined;
-  if (retryAfterMs !== undefined) return Math.round(Math.min(retryAfterMs, MAX_RETRY_AFTER_MS) * (1 + JITTER * random));
+  if (retryAfterMs !== undefined) {
+    const asked = Math.max(retryAfterMs, schedule[attempts - 2] ?? 0) * (1 + JITTER * random);
+    return Math.round(Math.min(asked, MAX_RETRY_AFTER_MS));
+  }
   return Math.round(gap * (1 + JITTER * (2 * random - 1)));
 }
 
