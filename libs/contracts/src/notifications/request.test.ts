@@ -59,6 +59,14 @@ describe('NotificationRequest', () => {
     expect(NotificationRequest.accepts(body)).toBe(false);
   });
 
+  it.each([
+    [{ sendAt: '2026-12-01T09:00:00' }, /RFC 3339 time with its offset.*or a local time with its zone/],
+    [{ recipient: { id: 'a', email: 'a@@b' } }, /must be an e-mail address/],
+  ])('says in words what is wrong with %j', (change, words) => {
+    const [violation] = NotificationRequest.violations({ ...valid, ...change });
+    expect(violation?.detail).toMatch(words);
+  });
+
   it('survives nesting of 10,000 levels', () => {
     const deep = JSON.parse('{"a":'.repeat(10_000) + '1' + '}'.repeat(10_000)) as unknown;
     expect(NotificationRequest.violations({ ...valid, data: deep })[0]?.detail).toMatch(/nested deeper/);

@@ -79,6 +79,15 @@ export function contract<T extends TSchema>(schema: T): Contract<T> {
   };
 }
 
+/** A format's own name says nothing to a sender. */
+const FORMATS: Readonly<Record<string, string>> = {
+  'date-time': 'must be an RFC 3339 time with its offset, such as 2026-12-01T09:00:00+09:00',
+  'date-time-or-zoned':
+    'must be an RFC 3339 time with its offset, such as 2026-12-01T09:00:00+09:00, or a local time with its zone, such as 2027-03-28T09:00:00[Europe/Berlin]',
+  'idn-email': 'must be an e-mail address',
+  uuid: 'must be a UUID',
+};
+
 function describe(error: ErrorObject): Violation {
   const params = error.params as Record<string, unknown>;
   if (error.keyword === 'required') {
@@ -97,7 +106,8 @@ function describe(error: ErrorObject): Violation {
       detail: `must be one of ${(params['allowedValues'] as unknown[]).join(', ')}`,
     };
   }
-  return { pointer: error.instancePath, detail: error.message ?? `violates ${error.keyword}` };
+  const words = error.keyword === 'format' ? FORMATS[String(params['format'])] : undefined;
+  return { pointer: error.instancePath, detail: words ?? error.message ?? `violates ${error.keyword}` };
 }
 
 const escapeSegment = (segment: string): string => segment.replaceAll('~', '~0').replaceAll('/', '~1');
