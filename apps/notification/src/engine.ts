@@ -1,12 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  CHANNELS,
-  PRIORITIES,
-  hasEnded,
-  type CancelRequested,
-  type OutgoingRecord,
-  type Priority,
-} from '@bongsu/contracts';
+import { CHANNELS, PRIORITIES, hasEnded, type CancelRequested, type Priority } from '@bongsu/contracts';
 import type { Logger } from '@bongsu/observability';
 import { OutboxRelay, type RelayTarget } from '@bongsu/persistence';
 import type { ProviderRegistry } from './channels/provider.js';
@@ -26,7 +19,7 @@ import type { AcceptedRequest } from './ledger/accepted.js';
 import { Ledger, type Settlement } from './ledger/ledger.js';
 import { Shards } from './ledger/shards.js';
 import { Worker, reapDeadWorkers } from './ledger/workers.js';
-import { factRecord } from './settle/facts.js';
+import { cancelledFact, factRecord } from './settle/facts.js';
 import { logOutcome } from './settle/outcome-log.js';
 import { Settler } from './settle/settler.js';
 import type { Decision } from './settle/decide.js';
@@ -125,16 +118,21 @@ export class Engine {
     this.#scheduleReaper();
   }
 
-  /** Takes in one Kafka batch of a shard; resolves when it is in the ledger. */
-  async takeIn(shard: number, batch: readonly AcceptedRequest[]): Promise<void> {
-    for (const piece of piecesOf(batch, () => this.#dispatcher.isYielding)) await this.#takeInPiece(shard, piece);
+  /**
+   * Takes in one Kafka batch of a shard; resolves when it is in the ledger. Rejects when the signal is aborted before all of it is
+   * there: the shard may be another worker's by then, and what is written on would take it back.
+   */
+  async takeIn(shard: number, batch: readonly AcceptedRequest[], signal: AbortSignal): Promise<void> {
+    for (const piece of piecesOf(batch, () => this.#dispatcher.isYielding))
+      await this.#takeInPiece(shard, piece, signal);
   }
 
-  async #takeInPiece(shard: number, batch: readonly AcceptedRequest[]): Promise<void> {
+  async #takeInPiece(shard: number, batch: readonly AcceptedRequest[], signal: AbortSignal): Promise<void> {
     const places = await roomInMemory(this.#dispatcher, this.#backlog, shard, batch);
     const began = performance.now();
     let ahead = false;
     try {
+      signal.throwIfAborted();
       await this.shards.beside(shard, async () => {
         ahead = await this.#takeInBeside(shard, batch, places);
       });
@@ -142,7 +140,7 @@ export class Engine {
       places?.giveBack();
     }
     this.#measurePressure();
-    if (ahead) await restAfter(performance.now() - began, this.#dispatcher.bulkShare);
+    if (ahead) await restAfter(batch, performance.now() - began, this.#dispatcher.bulkShare, signal);
   }
 
   /** True when most of the batch waits in the ledger. */
@@ -283,18 +281,3 @@ function toSettlement(delivery: LeasedDelivery, decision: Decision): Settlement 
     fact: quiet ? undefined : factRecord(delivery, decision, version, new Date()),
   };
 }
-
-/** A row that was ended by a cancellation carries its new version already. */
-const cancelledFact = (delivery: LeasedDelivery): OutgoingRecord =>
-  factRecord(
-    delivery,
-    {
-      status: 'cancelled',
-      ended: true,
-      attempts: delivery.attempts,
-      nextAttemptAt: null,
-      reason: 'cancelled before it started',
-    },
-    delivery.version,
-    new Date(),
-  );

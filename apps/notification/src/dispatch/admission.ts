@@ -14,9 +14,23 @@ const PATIENCE_MS = 250;
 /** The longest rest after a batch that is taken in ahead of its turn, milliseconds. */
 const AHEAD_REST_MS = 1_000;
 
-/** Reading ahead takes no more than half of the time, and no more than bulk has of the slots: others' turn comes first. */
-export const restAfter = (workMs: number, bulkShare: number): Promise<void> =>
-  sleep(Math.min(workMs * Math.max(1, 1 / bulkShare - 1), AHEAD_REST_MS));
+/** Whether a batch, which is of one lane, is one of bulk. */
+const isBulk = (batch: readonly AcceptedRequest[]): boolean => batch[0]?.request.priority === 'bulk';
+
+/**
+ * Reading ahead takes no more than half of the time, and bulk no more than it has of the slots: others' turn comes first. Resolves at
+ * once when the signal is aborted: a process that stops has a few seconds for all that it has begun.
+ */
+export async function restAfter(
+  batch: readonly AcceptedRequest[],
+  workMs: number,
+  bulkShare: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const share = isBulk(batch) ? bulkShare : 1;
+  const restMs = Math.min(workMs * Math.max(1, 1 / share - 1), AHEAD_REST_MS);
+  await sleep(restMs, undefined, { signal }).catch(noop);
+}
 
 /** Records that are taken in at once while bulk gives way. */
 const SMALL_PIECE = 100;
@@ -26,9 +40,8 @@ export function* piecesOf(
   batch: readonly AcceptedRequest[],
   isYielding: () => boolean,
 ): Generator<readonly AcceptedRequest[]> {
-  const isBulk = batch[0]?.request.priority === 'bulk';
   for (let from = 0, to = 0; from < batch.length; from = to) {
-    to = isBulk && isYielding() ? from + SMALL_PIECE : batch.length;
+    to = isBulk(batch) && isYielding() ? from + SMALL_PIECE : batch.length;
     yield batch.slice(from, to);
   }
 }
@@ -145,3 +158,5 @@ export class Admission {
     for (const flow of this.#waiting) this.#backlog.added(this.#shard, flow, !this.#started);
   }
 }
+
+function noop(): void {}

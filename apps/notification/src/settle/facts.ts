@@ -36,3 +36,18 @@ export function factRecord(delivery: LeasedDelivery, decision: Decision, version
     ...(trace === undefined ? {} : { trace }),
   });
 }
+
+/** The fact of a delivery that a cancellation ended before it started. Its row carries its new version already. */
+export const cancelledFact = (delivery: LeasedDelivery): OutgoingRecord =>
+  factRecord(
+    delivery,
+    {
+      status: 'cancelled',
+      ended: true,
+      attempts: delivery.attempts,
+      nextAttemptAt: null,
+      reason: 'cancelled before it started',
+    },
+    delivery.version,
+    new Date(),
+  );
