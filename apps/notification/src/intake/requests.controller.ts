@@ -22,7 +22,8 @@ export class RequestsController {
     return this.#takeIn(batch);
   }
 
-  @OnBatch(TOPICS.requests.bulk, { sideBySide: 1 })
+  // However few they are: what is taken in ahead rests, and the fetch loop must bring urgent ones meanwhile.
+  @OnBatch(TOPICS.requests.bulk, { sideBySide: 1, besideFrom: 1 })
   bulk(batch: EventBatch<NotificationRequested>): Promise<void> {
     return this.#takeIn(batch);
   }
@@ -34,7 +35,7 @@ export class RequestsController {
       bytes: raw.value ?? EMPTY,
       trace: event.trace,
     }));
-    return this.#engine.takeIn(batch.partition, accepted);
+    return this.#engine.takeIn(batch.partition, accepted, batch.signal);
   }
 }
 
