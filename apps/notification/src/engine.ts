@@ -160,7 +160,8 @@ export class Engine {
   async cancel(shard: number, commands: readonly CancelRequested[]): Promise<void> {
     await this.shards.exclusively(shard, async () => {
       this.#dispatcher.cancel(commands.map(({ notificationId }) => notificationId));
-      const woken = await this.#ledger.cancel(shard, commands, cancelledFact);
+      const { ended, woken } = await this.#ledger.cancel(shard, commands, cancelledFact);
+      for (const { channel } of ended) deliveriesTotal.inc({ channel, result: 'cancelled' });
       this.#dispatcher.add(woken);
     });
     this.#relay.notify();

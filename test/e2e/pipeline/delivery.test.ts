@@ -140,6 +140,8 @@ describe('time', () => {
     await system.request('post', `/v1/notifications/${id}/cancel`).expect(202);
     await expect.poll(statusOf(id), { timeout: 15_000 }).toBe('cancelled');
     await system.request('post', `/v1/notifications/${id}/cancel`).expect(409);
+    const metrics = await (await fetch(`${system.service('notification').managementUrl}/metrics`)).text();
+    expect(metrics).toMatch(/^notification_deliveries_total\{channel="log",result="cancelled"\} 1$/m);
   });
 
   it('does not send what has expired', async () => {

@@ -102,7 +102,7 @@ describe('a statement that was committed while its connection broke', () => {
     void flaky.proxy.break('COMMIT');
     const cancel = () => ledger.cancel(SHARD, [cancellation(a.request.id)], cancelledFact);
     await expect(cancel()).rejects.toThrow(BROKEN);
-    expect(await cancel()).toEqual([]);
+    expect(await cancel()).toEqual({ ended: [], woken: [] });
     await ledger.findUnheard();
     expect(ids(found)).toEqual([b.request.id]);
   });

@@ -238,14 +238,15 @@ export class Ledger {
   }
 
   /**
-   * Remembers cancellations of a shard's notifications and ends those of their deliveries that wait in the ledger. Gives the
-   * ordered deliveries whose turn has come by it, leased.
+   * Remembers cancellations of a shard's notifications and ends those of their deliveries that wait in the ledger. Gives these,
+   * and the ordered deliveries whose turn has come by it, leased.
    */
   async cancel(
     shard: number,
     cancellations: readonly { notificationId: string; requestedAt: string }[],
     factOf: FactOf,
-  ): Promise<LeasedDelivery[]> {
+  ): Promise<{ ended: readonly LeasedDelivery[]; woken: readonly LeasedDelivery[] }> {
+    let ended: readonly LeasedDelivery[] = [];
     const ids = cancellations.map(({ notificationId }) => notificationId);
     const write = async (tx: Tx): Promise<LeasedDelivery[]> => {
       await this.#shards.assertOwned(tx, shard);
@@ -257,7 +258,7 @@ export class Ledger {
       ]);
       const keys = await tx.query<{ key: string }>(ORDERED_KEYS, [ids]);
       if (keys.length > 0) await tx.query(LOCK_ORDERED, [keys.map(({ key }) => key)]);
-      const ended = (await tx.query<ClaimedRow>(END_CANCELLED, [ids])).map(toLeased);
+      ended = (await tx.query<ClaimedRow>(END_CANCELLED, [ids])).map(toLeased);
       await Outbox.append(tx, this.#worker.stream, ended.map(factOf));
       return this.#wake(
         tx,
@@ -265,7 +266,8 @@ export class Ledger {
         !this.#shards.isCatchingUp(shard),
       );
     };
-    return this.#leases.wake(() => transaction(this.#dataSource, write));
+    const woken = await this.#leases.wake(() => transaction(this.#dataSource, write));
+    return { ended, woken };
   }
 
   giveBack(ids: readonly string[]): Promise<void> {
