@@ -1,3 +1,4 @@
+import { CHANNELS, ENDED_DELIVERY_STATUSES } from '@bongsu/contracts';
 import { DURATION_BUCKETS_SECONDS, registry } from '@bongsu/observability';
 import { Counter, Gauge, Histogram } from 'prom-client';
 
@@ -9,6 +10,10 @@ export const deliveriesTotal = new Counter({
   labelNames: ['channel', 'result'],
   registers,
 });
+// `increase` does not see how a series begins: the first hundred that die at once would raise no alert.
+for (const channel of CHANNELS) {
+  for (const result of ENDED_DELIVERY_STATUSES) deliveriesTotal.inc({ channel, result }, 0);
+}
 
 export const attemptDuration = new Histogram({
   name: 'notification_delivery_attempt_duration_seconds',
