@@ -1,10 +1,13 @@
 import { ALL_TOPICS } from '@bongsu/contracts';
 import { describeChange, TopicAdmin } from '@bongsu/kafka';
+import { KafkaProxy } from '@bongsu/testing';
 import kafkajs from 'kafkajs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Bench, brokers, numbered, testTopic } from './harness.js';
 
 const topic = testTopic('planned.v1', 3);
+// Requests, by Kafka's protocol.
+const [METADATA, CREATE_TOPICS] = [3, 19];
 const DLT = 'planned.v1.bongsu.notification.dlt';
 let bench: Bench;
 afterEach(() => bench.end());
@@ -87,6 +90,30 @@ describe('topics', () => {
     const fewer = await withAdmin((admin) => admin.plan());
     expect(fewer.changes).toEqual([]);
     expect(fewer.notes[0]).toContain('has 5 partitions, 3 are declared: it keeps them');
+  });
+
+  it('are done with when a connection breaks while brokers are asked whether they have heard', async () => {
+    bench = await Bench.start([topic]);
+    const proxy = await KafkaProxy.start({ broker: brokers() });
+    const settings = bench.settings({ KAFKA_BROKERS: proxy.bootstrap });
+    const topics = [topic, testTopic('another.v1', 2)];
+    const admin = new TopicAdmin({ settings, logger: bench.log.logger, topics });
+    const overrides = new Map([[topic.name, { partitions: 5, replicas: 1 }]]);
+    try {
+      const plan = await admin.plan(overrides);
+      let [made, questions] = [false, 0];
+      proxy.fate = ({ api }) => {
+        made ||= api === CREATE_TOPICS;
+        // The first after that is about the new topics' leaders.
+        return made && api === METADATA && ++questions === 2 ? 'lose-request' : 'pass';
+      };
+      await admin.apply(plan);
+      expect(questions).toBeGreaterThan(2);
+      await expect.poll(async () => (await admin.plan(overrides)).changes).toEqual([]);
+    } finally {
+      await admin.close();
+      await proxy.stop();
+    }
   });
 
   it('show how far each group is behind', async () => {

@@ -123,19 +123,23 @@ export class TopicAdmin {
     this.#connection.cut();
   }
 
-  /** Waits until every broker knows the topics and their leaders, for a while: who comes too early recovers by itself. */
+  /**
+   * Waits until every broker knows the topics and their leaders, for a while, whatever happens to the questions: the topics are made,
+   * what follows is still to be done, and who comes too early recovers by itself.
+   */
   async #heardEverywhere(topics: readonly string[]): Promise<void> {
     const cluster = lowLevelCluster(this.#connection.kafka);
+    const ask = async () => {
+      await cluster.connect();
+      return brokerViews(cluster, topics);
+    };
     const deadline = performance.now() + HEARD_WITHIN_MS;
-    try {
-      await this.#connection.run(cluster.connect());
-      for (; performance.now() < deadline; await sleep(LOOK_EVERY_MS)) {
-        const views = await this.#connection.run(brokerViews(cluster, topics));
-        if (views.every(({ status }) => status === 'fulfilled')) return;
-      }
-    } finally {
-      await within(LOOK_EVERY_MS, cluster.disconnect());
+    for (let left = HEARD_WITHIN_MS; left > 0; left = deadline - performance.now()) {
+      const views = await within(left, this.#connection.run(ask())).catch(() => undefined);
+      if (views?.every(({ status }) => status === 'fulfilled')) break;
+      await sleep(LOOK_EVERY_MS);
     }
+    await within(LOOK_EVERY_MS, cluster.disconnect()).catch(() => undefined);
   }
 
   async #addPartitions(changes: readonly TopicChange[]): Promise<void> {
