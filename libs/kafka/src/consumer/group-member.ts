@@ -55,7 +55,7 @@ export class GroupMember {
       try {
         await link.connection.run(link.consumer.connect());
         await link.connection.run(link.consumer.subscribe({ topics: [...topics], fromBeginning: true }));
-        await link.connection.run(link.consumer.run(this.#runConfig()));
+        await link.connection.run(link.consumer.run(this.#runConfig(link)));
         return;
       } catch (error) {
         if (!isCurrent()) return;
@@ -112,12 +112,13 @@ export class GroupMember {
     return this.#membership.current?.partitions ?? [];
   }
 
-  #runConfig(): ConsumerRunConfig {
+  #runConfig(link: Link): ConsumerRunConfig {
     return {
       autoCommit: false,
       eachBatchAutoResolve: false,
       partitionsConsumedConcurrently: this.#options.partitionsConcurrently,
-      eachBatch: (payload) => this.#eachBatch(payload),
+      // A client that was given up still has batches of its last fetch, which its successor has fetched anew.
+      eachBatch: async (payload) => (link === this.#link ? this.#eachBatch(payload) : undefined),
     };
   }
 
