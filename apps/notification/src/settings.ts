@@ -28,7 +28,7 @@ export const NOTIFICATION_SETTINGS = {
     'schedules of channels or providers of their own: email=1m,5m,30m;webhook=5s,30s (log= is one attempt)',
   ),
   PROVIDER_LIMITS: providerLimits(
-    'limits by channel, provider or destination, per process: email=20 (calls at a time), webhook/api.example.org=5/s',
+    'limits by channel, provider or its host[:port], per process: email=20 (calls at a time), webhook/api.example.org=5/s',
   ),
   PROVIDER_TIMEOUT: duration(100, 600_000)('after how long a call of a provider is given up', '15s'),
   DISPATCH_CONCURRENCY: integer(1, 10_000)('calls of providers at the same time', '500'),

@@ -26,7 +26,13 @@ const Delivery = Type.Object(
     id,
     channel: oneOf(CHANNELS),
     provider: Type.Unsafe<string | null>({ type: ['string', 'null'] }),
-    status: oneOf(DELIVERY_STATUSES),
+    status: Type.Unsafe<string>({
+      type: 'string',
+      enum: DELIVERY_STATUSES,
+      // Writing down that a call begins would cost each delivery a write more.
+      description:
+        'What is known of ended attempts: one that is under way does not show, and `in_flight` is kept for later',
+    }),
     attempts: Type.Array(Attempt),
     nextAttemptAt: Type.Optional(time),
     reason: Type.Optional(Type.String()),
