@@ -53,6 +53,7 @@ export class Engine {
   readonly shards: Shards;
   readonly #options: EngineOptions;
   readonly #ledger: Ledger;
+  readonly #circuits: Circuits;
   readonly #dispatcher: Dispatcher;
   readonly #settler: Settler;
   readonly #backlog = new Backlog();
@@ -79,9 +80,10 @@ export class Engine {
       logger,
       () => this.#dispatcher.isYielding,
     );
+    this.#circuits = new Circuits(CHANNELS.flatMap((channel) => options.providers.of(channel)));
     this.#dispatcher = new Dispatcher({
       providers: (channel) => options.providers.of(channel),
-      circuits: new Circuits(CHANNELS.flatMap((channel) => options.providers.of(channel))),
+      circuits: this.#circuits,
       endpoints: options.endpoints,
       gates: new Gates((provider, destination) => limitsOf(options.providerLimits, provider, destination)),
       concurrency: options.concurrency,
@@ -175,6 +177,10 @@ export class Engine {
   /** `listener` is called when a lane is so far behind that nothing more is to be taken in, and again when it is not. */
   whenFull(listener: (lane: Priority, full: boolean) => void): void {
     this.#onFull = listener;
+  }
+
+  forgetIdleCircuits(): void {
+    this.#circuits.forgetIdle();
   }
 
   /** Looks for what waits in the ledger. There should be nothing that is not known; were it so, it would wait for ever. */

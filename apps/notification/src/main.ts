@@ -81,6 +81,7 @@ function keepHouse(app: INestMicroservice, logger: Logger): void {
   });
   every(ORPHANS_MS, 'Looking for what waits in the ledger', () => app.get(Engine).refreshBacklog());
   every(GAUGES_MS, 'Measuring the backlog', async () => {
+    app.get(Engine).forgetIdleCircuits();
     dueBacklog.set(await app.get(Engine).ledger.countDue());
     outboxPendingGauge.set(await transaction(dataSource, outboxPending));
   });

@@ -19,6 +19,8 @@ const WINDOW = { threshold: 0.5, size: 20, minimumNumberOfCalls: 10 };
 const OPEN_FOR_MS = [5_000, 10_000, 20_000, 30_000];
 /** How soon to look again while one call is trying, milliseconds. */
 const TRIAL_MS = 1_000;
+/** After how long without a call an open circuit of one destination of many is forgotten, counted from when it could be tried, milliseconds. */
+const IDLE_MS = 120_000;
 /** Destinations that are remembered; of more, the ones without trouble are forgotten first. */
 const MAX_CIRCUITS = 10_000;
 
@@ -72,6 +74,20 @@ export class Circuits {
       if (error instanceof BrokenCircuitError) return work();
       throw error;
     }
+  }
+
+  /**
+   * Forgets destinations that fail and that nobody calls any more, as their deliveries have all ended: in the metric they would be
+   * broken for ever. What is known of a provider with one place is kept until its next call.
+   */
+  forgetIdle(): void {
+    const changed = new Set<Provider>();
+    for (const [name, { policy, provider, openUntil }] of this.#circuits) {
+      if (!provider.destination || policy.state !== CircuitState.Open || openUntil + IDLE_MS > this.#now()) continue;
+      this.#circuits.delete(name);
+      changed.add(provider);
+    }
+    for (const provider of changed) this.#measure(provider);
   }
 
   #circuit(provider: Provider, destination: string): Circuit {
