@@ -136,6 +136,8 @@ export class Engine {
     try {
       signal.throwIfAborted();
       await this.shards.beside(shard, async () => {
+        // The shard may have been waited for.
+        signal.throwIfAborted();
         ahead = await this.#takeInBeside(shard, batch, places);
       });
     } finally {

@@ -3,12 +3,9 @@ import type { Priority } from '@bongsu/contracts';
 import { query } from '@bongsu/persistence';
 import { waitUntil } from '@bongsu/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { done } from '../../../apps/notification/src/channels/provider.js';
-import { DisabledEndpoints } from '../../../apps/notification/src/endpoints/disabled-endpoints.js';
-import { Engine } from '../../../apps/notification/src/engine.js';
+import type { Engine } from '../../../apps/notification/src/engine.js';
 import type { AcceptedRequest } from '../../../apps/notification/src/ledger/accepted.js';
-import { Worker } from '../../../apps/notification/src/ledger/workers.js';
-import { logger, relayTo } from './database.js';
+import { startEngine } from './engine-rig.js';
 import { SHARD, accepted, ledgerRig } from './ledger-rig.js';
 
 const rig = ledgerRig();
@@ -17,42 +14,13 @@ const many = (count: number, priority: Priority): AcceptedRequest[] =>
 
 /** An engine whose memory is full, so that what it takes in waits in the ledger, and which gives way to an urgent delivery. */
 async function fullAndYielding(): Promise<Engine> {
-  const { dataSource } = rig;
-  const worker = await Worker.register(dataSource, 60_000, logger);
   const { promise: hanging, resolve: goOn } = Promise.withResolvers<void>();
   const calls: string[] = [];
-  const provider = {
-    name: 'p',
-    channel: 'log' as const,
-    deliver: async ({ notificationId }: { notificationId: string }) => {
-      calls.push(notificationId);
-      await hanging;
-      return done;
-    },
-  };
-  const engine = new Engine({
-    dataSource,
-    worker,
-    providers: { of: () => [provider], close: () => Promise.resolve() },
-    endpoints: new DisabledEndpoints({ dataSource, stream: worker.stream, logger }),
-    producer: relayTo(() => Promise.resolve()),
-    logger,
-    concurrency: 100,
-    providerTimeoutMs: 60_000,
-    retrySchedule: [],
-    retrySchedules: new Map(),
-    providerLimits: new Map(),
-    leaseMs: 60_000,
-    capacity: 10,
-    readAhead: 100_000,
-    pollMs: 60_000,
-    onLeaseLost: () => expect.unreachable('nobody takes this worker for dead'),
+  const engine = await startEngine(rig.dataSource, { capacity: 10, pollMs: 60_000 }, async (id) => {
+    calls.push(id);
+    await hanging;
   });
-  engine.start();
-  onTestFinished(async () => {
-    goOn();
-    await engine.stop(5_000);
-  });
+  onTestFinished(() => goOn());
   await engine.assign([SHARD]);
   await waitUntil('it has caught up', () => !engine.shards.isCatchingUp(SHARD));
   await engine.takeIn(SHARD, many(9, 'urgent'), new AbortController().signal);

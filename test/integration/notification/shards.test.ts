@@ -35,3 +35,40 @@ it('goes on after work that failed', async () => {
   ]);
   expect(all.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'fulfilled', 'fulfilled']);
 });
+
+it('takes a shard that comes back over only when what was under way of it has ended', async () => {
+  const { shards, own } = await replica();
+  await own(SHARD);
+  const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+  const seen: string[] = [];
+  const work = (name: string, until?: Promise<void>) => async () => {
+    await until;
+    seen.push(name);
+  };
+  const before = [shards.beside(SHARD, work('beside', gate)), shards.exclusively(SHARD, work('alone', gate))];
+  shards.lose(SHARD);
+  const after = [shards.beside(SHARD, work('beside again'))];
+  shards.lose(SHARD);
+  after.push(shards.beside(SHARD, work('and again')));
+  await sleep(100);
+  expect(seen).toEqual([]);
+  open();
+  await Promise.all([...before, ...after]);
+  expect(seen).toEqual(['beside', 'alone', 'beside again', 'and again']);
+});
+
+it('does not lose a shard that came back to an answer of before', async () => {
+  const { shards, own } = await replica();
+  await own(SHARD);
+  const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+  const late = shards.beside(SHARD, async () => {
+    await gate;
+    throw shards.lost(SHARD);
+  });
+  shards.lose(SHARD);
+  const again = own(SHARD);
+  open();
+  await expect(late).rejects.toThrow('belongs to another worker');
+  await again;
+  expect(shards.owned).toEqual([SHARD]);
+});

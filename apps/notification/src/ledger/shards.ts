@@ -19,6 +19,8 @@ export class WorkerLostError extends Error {
 
 /** A shard this worker owns. `catchingUp`: older work may wait in the ledger, so new work goes there too, behind it. */
 interface OwnedShard {
+  /** Taken over: the database has this worker's number. */
+  taken: boolean;
   catchingUp: boolean;
   /** The last piece of work that wanted the shard for itself; what comes after waits for it. */
   tail: Promise<unknown>;
@@ -35,6 +37,8 @@ export class Shards {
   readonly #dataSource: DataSource;
   readonly #workerId: string;
   readonly #owned = new Map<number, OwnedShard>();
+  /** What is still under way of shards that were lost. */
+  readonly #leftovers = new Map<number, Promise<unknown>>();
 
   constructor(dataSource: DataSource, workerId: string) {
     this.#dataSource = dataSource;
@@ -58,9 +62,19 @@ export class Shards {
     if (owned) owned.catchingUp = false;
   }
 
-  /** The shard was assigned to another member of the group. */
+  /**
+   * The shard was assigned to another member of the group, or may have been. What is under way about it goes on, and should the
+   * shard come back it is taken over only afterwards: a batch that then still came into the ledger, behind the look for what waits
+   * there, would be overtaken by the next one.
+   */
   lose(shard: number): void {
+    const owned = this.#owned.get(shard);
+    if (!owned) return;
     this.#owned.delete(shard);
+    const rest = Promise.all([this.#leftovers.get(shard), owned.tail.then(noop, noop), ...owned.beside]).then(() => {
+      if (this.#leftovers.get(shard) === rest) this.#leftovers.delete(shard);
+    });
+    this.#leftovers.set(shard, rest);
   }
 
   /**
@@ -70,7 +84,7 @@ export class Shards {
    */
   exclusively<T>(shard: number, work: () => Promise<T>): Promise<T> {
     const owned = this.#get(shard);
-    const run = this.#after(shard, Promise.all([owned.tail, ...owned.beside]), work);
+    const run = this.#after(shard, owned, Promise.all([owned.tail, ...owned.beside]), work);
     owned.tail = run.then(noop, noop);
     return run;
   }
@@ -78,19 +92,19 @@ export class Shards {
   /** Runs intake of one lane beside that of others: they have no order among them, and the urgent one must not wait. */
   beside<T>(shard: number, work: () => Promise<T>): Promise<T> {
     const owned = this.#get(shard);
-    const run = this.#after(shard, owned.tail, work);
+    const run = this.#after(shard, owned, owned.tail, work);
     const ended = run.then(noop, noop);
     owned.beside.add(ended);
     void ended.then(() => owned.beside.delete(ended));
     return run;
   }
 
-  async #after<T>(shard: number, before: Promise<unknown>, work: () => Promise<T>): Promise<T> {
+  async #after<T>(shard: number, owned: OwnedShard, before: Promise<unknown>, work: () => Promise<T>): Promise<T> {
     try {
       await before;
     } catch (error) {
       // Only the take-over rejects: without it nothing may be written, and the next try must take over again.
-      this.#owned.delete(shard);
+      if (this.#owned.get(shard) === owned) this.lose(shard);
       throw error;
     }
     return work();
@@ -99,14 +113,16 @@ export class Shards {
   #get(shard: number): OwnedShard {
     let owned = this.#owned.get(shard);
     if (!owned) {
-      owned = { catchingUp: true, tail: this.#takeOver(shard), beside: new Set() };
-      this.#owned.set(shard, owned);
+      const taking: OwnedShard = { taken: false, catchingUp: true, tail: Promise.resolve(), beside: new Set() };
+      taking.tail = this.#takeOver(shard).then(() => void (taking.taken = true));
+      this.#owned.set(shard, (owned = taking));
     }
     return owned;
   }
 
   /** Only a worker that is not taken for dead may: what it leased afterwards would be nobody's to free. */
   async #takeOver(shard: number): Promise<void> {
+    await this.#leftovers.get(shard);
     const taken = await transaction(this.#dataSource, (tx) => tx.query(TAKE_OVER, [shard, this.#workerId]));
     if (taken.length === 0) throw new WorkerLostError(this.#workerId);
   }
@@ -117,9 +133,9 @@ export class Shards {
     if (rows.length === 0) throw this.lost(shard);
   }
 
-  /** What to throw when a statement found the shard in other hands. */
+  /** What to throw when a statement found the shard in other hands; one of before the shard came back says nothing about now. */
   lost(shard: number): ShardLostError {
-    this.#owned.delete(shard);
+    if (this.#owned.get(shard)?.taken) this.lose(shard);
     return new ShardLostError(shard);
   }
 }
