@@ -188,7 +188,9 @@ export class Engine {
   /** Looks for what waits in the ledger. There should be nothing that is not known; were it so, it would wait for ever. */
   async refreshBacklog(): Promise<void> {
     const settled = this.shards.owned.filter((shard) => !this.shards.isCatchingUp(shard));
-    this.#backlog.know(await this.#ledger.backlog(settled));
+    const waiting = await this.#ledger.backlog(settled);
+    // Some may have been lost meanwhile.
+    this.#backlog.know(waiting.filter(({ shard }) => !this.shards.isCatchingUp(shard)));
     this.#measurePressure();
   }
 

@@ -152,7 +152,7 @@ describe('dead workers', () => {
     const caughtUp = shards.caughtUp.bind(shards);
     shards.caughtUp = (shard) => {
       claimedThen.push(ids(claimed));
-      caughtUp(shard);
+      return caughtUp(shard);
     };
     const claimer = new Claimer({
       ledger: {

@@ -72,3 +72,21 @@ it('does not lose a shard that came back to an answer of before', async () => {
   await again;
   expect(shards.owned).toEqual([SHARD]);
 });
+
+it('has not caught up with a shard that went and came back while it was looked for what is there', async () => {
+  const { shards, own } = await replica();
+  await own(SHARD);
+  const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+  const looked = shards.exclusively(SHARD, async () => {
+    await gate;
+    return shards.caughtUp(SHARD);
+  });
+  shards.lose(SHARD);
+  const again = own(SHARD);
+  open();
+  expect(await looked).toBe(false);
+  await again;
+  expect(shards.isCatchingUp(SHARD)).toBe(true);
+  expect(shards.caughtUp(SHARD)).toBe(true);
+  expect(shards.isCatchingUp(SHARD)).toBe(false);
+});

@@ -95,8 +95,8 @@ export class Claimer {
       dispatcher.add(older);
       if (older.length === limit) return true;
       if (isHeld) return false;
-      backlog.know(await ledger.backlog([shard]));
-      shards.caughtUp(shard);
+      const waiting = await ledger.backlog([shard]);
+      if (shards.caughtUp(shard)) backlog.know(waiting);
       return false;
     });
   }

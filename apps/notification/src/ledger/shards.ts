@@ -57,9 +57,12 @@ export class Shards {
     return this.#owned.get(shard)?.catchingUp ?? true;
   }
 
-  caughtUp(shard: number): void {
+  /** Nothing older waits any more. False when the shard was lost meanwhile, also when it is just coming back: others had it. */
+  caughtUp(shard: number): boolean {
     const owned = this.#owned.get(shard);
-    if (owned) owned.catchingUp = false;
+    if (!owned?.taken) return false;
+    owned.catchingUp = false;
+    return true;
   }
 
   /**
