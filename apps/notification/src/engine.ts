@@ -15,6 +15,7 @@ import { scheduleOf, type RetrySchedules } from './dispatch/retry-schedule.js';
 import { Gates } from './dispatch/schedule/gates.js';
 import type { DisabledEndpoints } from './endpoints/disabled-endpoints.js';
 import type { LeasedDelivery } from './ledger/delivery.js';
+import { startOwned } from './dispatch/start-owned.js';
 import type { AcceptedRequest } from './ledger/accepted.js';
 import { Ledger, type Settlement } from './ledger/ledger.js';
 import { Shards } from './ledger/shards.js';
@@ -154,7 +155,7 @@ export class Engine {
     try {
       const wake = !isCatchingUp && this.#dispatcher.shares.free >= batch.length;
       const started = await this.#ledger.takeIn(shard, batch, (delivery) => admission.admit(delivery), wake);
-      admission.start(started);
+      await this.#start(started, admission.start());
       return admission.waiting > batch.length / 2;
     } finally {
       admission.end();
@@ -166,7 +167,7 @@ export class Engine {
       this.#dispatcher.cancel(commands.map(({ notificationId }) => notificationId));
       const { ended, woken } = await this.#ledger.cancel(shard, commands, cancelledFact);
       for (const { channel } of ended) deliveriesTotal.inc({ channel, result: 'cancelled' });
-      this.#dispatcher.add(woken);
+      await this.#start(woken);
     });
     this.#relay.notify();
   }
@@ -231,6 +232,10 @@ export class Engine {
     await this.#relay.stop();
     await this.#options.worker.leave();
     await this.#options.providers.close();
+  }
+
+  #start(leased: readonly LeasedDelivery[], isReserved?: (delivery: LeasedDelivery) => boolean): Promise<void> {
+    return startOwned({ ledger: this.#ledger, shards: this.shards, dispatcher: this.#dispatcher }, leased, isReserved);
   }
 
   #found(deliveries: readonly LeasedDelivery[]): void {

@@ -160,6 +160,7 @@ describe('dead workers', () => {
         emptyBacklog: (parts) => ledger.emptyBacklog(parts),
         findLost: () => ledger.findLost(),
         findUnheard: () => ledger.findUnheard(),
+        giveBack: (of) => ledger.giveBack(of),
         heldByOthers: (shard) => ledger.heldByOthers(shard),
         leaseBacklog: (parts) => ledger.leaseBacklog(parts),
         claim: async (of, limit) => {

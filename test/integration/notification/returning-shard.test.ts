@@ -54,6 +54,32 @@ it('keeps first attempts in order when a shard comes back while a batch of befor
   expect(called).toEqual([...idsOf(older), ...idsOf(newer)]);
 });
 
+it('gives back, behind what is older, a page of the ledger that was leased when its shard had just been lost', async () => {
+  const called: string[] = [];
+  const { promise: begin, resolve: goAhead } = Promise.withResolvers<void>();
+  const { promise: rest, resolve: goFurther } = Promise.withResolvers<void>();
+  const engine = await startEngine(rig.dataSource, { capacity: 20, pollMs: 20 }, async (id) => {
+    called.push(id);
+    await (called.length <= 15 ? begin : rest);
+  });
+  await engine.assign([SHARD]);
+  await waitUntil('it has caught up', () => !engine.shards.isCatchingUp(SHARD));
+  const all = forOne(60);
+  // More than memory holds: pages are read as it empties.
+  await engine.takeIn(SHARD, all, new AbortController().signal);
+  const unlock = await locked(`SELECT FROM shards WHERE shard = ${SHARD} FOR UPDATE`);
+  goAhead();
+  await waitUntil('a page is being leased', someoneWaits);
+  await waitUntil('what is in memory waits', () => called.length === 16);
+  await engine.assign([]);
+  await unlock();
+  goFurther();
+  await sleep(200);
+  await engine.assign([SHARD]);
+  await waitUntil('all are called', () => called.length >= all.length);
+  expect(called).toEqual(idsOf(all));
+});
+
 it('writes nothing for a batch that was told to stop while its shard was taken over', async () => {
   const engine = await startEngine(rig.dataSource, { capacity: 1_000, pollMs: POLL_MS }, () => undefined);
   await engine.assign([SHARD]);

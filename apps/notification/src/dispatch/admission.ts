@@ -146,10 +146,10 @@ export class Admission {
     return this.#waiting.length;
   }
 
-  /** The batch is in the ledger, and these deliveries of it are leased. */
-  start(leased: readonly LeasedDelivery[]): void {
+  /** The batch is in the ledger. Gives what tells, once, whether a delivery has its place reserved. */
+  start(): (delivery: LeasedDelivery) => boolean {
     this.#started = true;
-    this.#dispatcher.add(leased, ({ id }) => this.#reserved.delete(id));
+    return ({ id }) => this.#reserved.delete(id);
   }
 
   /** In any case: gives back what was reserved and not used, for records that were known already or a batch that failed. */

@@ -3,11 +3,12 @@ import type { Ledger } from '../ledger/ledger.js';
 import type { Shards } from '../ledger/shards.js';
 import type { Backlog } from './backlog.js';
 import type { Dispatcher } from './dispatcher.js';
+import { startOwned } from './start-owned.js';
 
 export interface ClaimerOptions {
   readonly ledger: Pick<
     Ledger,
-    'backlog' | 'claim' | 'emptyBacklog' | 'findLost' | 'findUnheard' | 'heldByOthers' | 'leaseBacklog'
+    'backlog' | 'claim' | 'emptyBacklog' | 'findLost' | 'findUnheard' | 'giveBack' | 'heldByOthers' | 'leaseBacklog'
   >;
   readonly shards: Shards;
   readonly dispatcher: Pick<Dispatcher, 'add' | 'flowOf' | 'isYielding' | 'shares'>;
@@ -74,25 +75,27 @@ export class Claimer {
 
   /** True when there is probably more. */
   async #claimDue(): Promise<boolean> {
-    const { ledger, shards, dispatcher } = this.#options;
+    const { ledger, shards } = this.#options;
     const settled = shards.owned.filter((shard) => !shards.isCatchingUp(shard));
     const limit = this.#room();
     if (settled.length === 0 || limit === 0) return false;
-    const due = await ledger.claim(settled, limit);
-    dispatcher.add(due);
-    return due.length === limit;
+    return shards.during(settled, async () => {
+      const due = await ledger.claim(settled, limit);
+      await startOwned(this.#options, due);
+      return due.length === limit;
+    });
   }
 
   /** Alone with the shard: new work waits meanwhile, and once nothing older is left it may go straight to memory. */
   async #catchUp(shard: number): Promise<boolean> {
-    const { ledger, shards, dispatcher, backlog } = this.#options;
+    const { ledger, shards, backlog } = this.#options;
     return shards.exclusively(shard, async () => {
       const limit = this.#room();
       if (limit === 0 || !shards.owned.includes(shard)) return false;
       // Asked before the claim: what is given back between the two would be in neither answer, and overtaken by what is new.
       const isHeld = await ledger.heldByOthers(shard);
       const older = await ledger.claim([shard], limit);
-      dispatcher.add(older);
+      await startOwned(this.#options, older);
       if (older.length === limit) return true;
       if (isHeld) return false;
       const waiting = await ledger.backlog([shard]);
@@ -108,9 +111,13 @@ export class Claimer {
     const page = dispatcher.isYielding ? SMALL_PAGE : CLAIM_LIMIT;
     const parts = backlog.next(dispatcher.shares, isOpen, page);
     if (parts.length === 0) return false;
-    const leased = await ledger.leaseBacklog(parts);
+    const open = parts.map(({ shard }) => shard);
+    const leased = await shards.during(open, async () => {
+      const page = await ledger.leaseBacklog(parts);
+      await startOwned(this.#options, page);
+      return page;
+    });
     const taken = Map.groupBy(leased, (delivery) => `${delivery.shard} ${dispatcher.flowOf(delivery)}`);
-    dispatcher.add(leased);
     const ended = [];
     for (const part of parts) {
       const count = taken.get(`${part.shard} ${part.flow}`)?.length ?? 0;

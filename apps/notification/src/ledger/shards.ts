@@ -53,6 +53,11 @@ export class Shards {
     return this.owned.filter((shard) => this.#owned.get(shard)?.catchingUp === true);
   }
 
+  /** Whether this worker has the shard, and not only will have it again when what was under way of it has ended. */
+  isTaken(shard: number): boolean {
+    return this.#owned.get(shard)?.taken ?? false;
+  }
+
   isCatchingUp(shard: number): boolean {
     return this.#owned.get(shard)?.catchingUp ?? true;
   }
@@ -99,6 +104,17 @@ export class Shards {
     const ended = run.then(noop, noop);
     owned.beside.add(ended);
     void ended.then(() => owned.beside.delete(ended));
+    return run;
+  }
+
+  /** Runs what waits for nothing else about these shards; who wants one for itself, or takes it over again, waits for it. */
+  during<T>(shards: readonly number[], work: () => Promise<T>): Promise<T> {
+    const run = work();
+    const ended = run.then(noop, noop);
+    for (const { beside } of shards.flatMap((shard) => this.#owned.get(shard) ?? [])) {
+      beside.add(ended);
+      void ended.then(() => beside.delete(ended));
+    }
     return run;
   }
 
