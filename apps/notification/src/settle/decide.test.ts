@@ -70,7 +70,10 @@ describe('endBeforeAttempt', () => {
   });
 
   it('ends one that is cancelled or late, without an attempt', () => {
-    expect(endBeforeAttempt(leased({}), now, true)).toMatchObject({ status: 'cancelled', attempts: 0 });
+    const cancelled = { status: 'cancelled', attempts: 0, reason: 'cancelled before it started' };
+    expect(endBeforeAttempt(leased({}), now, true)).toMatchObject(cancelled);
+    const tried = { status: 'cancelled', attempts: 2, reason: 'cancelled before its next attempt' };
+    expect(endBeforeAttempt(leased({ attempts: 2 }), now, true)).toMatchObject(tried);
     const delivery = leased({});
     const late = { ...delivery, request: { ...delivery.request, expiresAt: now.toISOString() } };
     expect(endBeforeAttempt(late, now, false)).toMatchObject({ status: 'expired', attempts: 0 });

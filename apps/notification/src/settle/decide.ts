@@ -70,27 +70,27 @@ export function decide(delivery: LeasedDelivery, finished: FinishedAttempt, cont
 
 /** Ends a delivery before its attempt, if it must not start any more. */
 export function endBeforeAttempt(delivery: LeasedDelivery, now: Date, cancelled: boolean): Decision | undefined {
-  const end = (status: DeliveryStatus, reason: string): Decision => ({
-    status,
-    ended: true,
-    attempts: delivery.attempts,
-    nextAttemptAt: null,
-    reason,
-  });
-  if (cancelled) return end('cancelled', 'cancelled before it started');
+  if (cancelled) return endCancelled(delivery);
   const { expiresAt } = delivery.request;
-  if (expiresAt !== undefined && now.getTime() >= Date.parse(expiresAt)) return end('expired', 'expiresAt has passed');
-  return undefined;
+  const isLate = expiresAt !== undefined && now.getTime() >= Date.parse(expiresAt);
+  return isLate ? endUncalled(delivery, 'expired', 'expiresAt has passed') : undefined;
 }
 
+/** Ends a delivery that was cancelled while no attempt was under way. */
+export const endCancelled = (delivery: LeasedDelivery): Decision =>
+  endUncalled(
+    delivery,
+    'cancelled',
+    delivery.attempts === 0 ? 'cancelled before it started' : 'cancelled before its next attempt',
+  );
+
 /** Rejects a delivery to an endpoint that has said that it is gone, without another call. */
-export const endDisabled = (delivery: LeasedDelivery): Decision => ({
-  status: 'rejected',
-  ended: true,
-  attempts: delivery.attempts,
-  nextAttemptAt: null,
-  reason: 'endpoint_disabled',
-});
+export const endDisabled = (delivery: LeasedDelivery): Decision =>
+  endUncalled(delivery, 'rejected', 'endpoint_disabled');
+
+function endUncalled({ attempts }: LeasedDelivery, status: DeliveryStatus, reason: string): Decision {
+  return { status, ended: true, attempts, nextAttemptAt: null, reason };
+}
 
 /** Up to this much later than the provider may be called, so that not all of them try at once. Milliseconds. */
 const POSTPONE_SPREAD_MS = 2_000;

@@ -7,7 +7,7 @@ import {
   type OutgoingRecord,
 } from '@bongsu/contracts';
 import type { LeasedDelivery } from '../ledger/delivery.js';
-import type { Decision } from './decide.js';
+import { endCancelled, type Decision } from './decide.js';
 
 /** The record that tells the other services what became of a delivery. */
 export function factRecord(delivery: LeasedDelivery, decision: Decision, version: number, at: Date): OutgoingRecord {
@@ -37,17 +37,6 @@ export function factRecord(delivery: LeasedDelivery, decision: Decision, version
   });
 }
 
-/** The fact of a delivery that a cancellation ended before it started. Its row carries its new version already. */
+/** The fact of a delivery that a cancellation ended in the ledger. Its row carries its new version already. */
 export const cancelledFact = (delivery: LeasedDelivery): OutgoingRecord =>
-  factRecord(
-    delivery,
-    {
-      status: 'cancelled',
-      ended: true,
-      attempts: delivery.attempts,
-      nextAttemptAt: null,
-      reason: 'cancelled before it started',
-    },
-    delivery.version,
-    new Date(),
-  );
+  factRecord(delivery, endCancelled(delivery), delivery.version, new Date());
