@@ -23,6 +23,21 @@ async function due({ ledger }: Awaited<ReturnType<typeof worker>>, count: number
   return ids(leased);
 }
 
+it('gives back what it finds of a shard that is catching up: older ones may have gone back before', async () => {
+  const { ledger, own, shards, found, worker: self } = await replica();
+  await own(SHARD);
+  await ledger.takeIn(SHARD, users('a'), inLedger, false);
+  const lease = () => query(rig.dataSource, 'UPDATE deliveries SET worker_id = $1, flow = NULL', [self.id]);
+  await lease();
+  await ledger.findLost();
+  expect(found).toEqual([]);
+  expect(await rows('worker_id IS NULL')).toHaveLength(1);
+  shards.caughtUp(SHARD);
+  await lease();
+  await ledger.findLost();
+  expect(found).toHaveLength(1);
+});
+
 describe('a statement that was committed while its connection broke', () => {
   it('had taken a batch in: it is started, once, though the batch comes again', async () => {
     const { ledger, found } = await worker();

@@ -121,7 +121,7 @@ export class Leases {
     return true;
   }
 
-  /** Asks the ledger what this worker holds, and takes what it has nowhere; gives it back where the shard is not its own. */
+  /** Asks the ledger what this worker holds, and takes what it has nowhere; gives it back where the shard is not its own, or still catching up. */
   look(): Promise<void> {
     if (!this.#looking) {
       this.#lookingSince = performance.now();
@@ -162,13 +162,14 @@ export class Leases {
 
   async #find(unknown: readonly string[]): Promise<void> {
     const rows = await query<ClaimedRow>(this.#dataSource, LEASED_IN_FULL, [this.#worker.id, unknown]);
-    const owned = new Set(this.#shards.owned);
-    const found = rows.filter(({ shard }) => owned.has(shard)).map(toLeased);
+    // While a shard catches up all of it is claimed in its order, and what was leased in an earlier stay is not the oldest.
+    const isSettled = ({ shard }: ClaimedRow): boolean => !this.#shards.isCatchingUp(shard);
+    const found = rows.filter(isSettled).map(toLeased);
     if (found.length > 0) {
       this.#hold(found);
       this.#onFound(found);
     }
-    await this.giveBack(rows.filter(({ shard }) => !owned.has(shard)).map(({ id }) => id));
+    await this.giveBack(rows.filter((row) => !isSettled(row)).map(({ id }) => id));
   }
 
   #hold(deliveries: readonly LeasedDelivery[]): void {
