@@ -14,6 +14,9 @@ export const relayTo = (sendAll: RelayTarget['sendAll'], listBytes = 1024 * 1024
   listBytes,
 });
 
+/** For those who look at something else than what is relayed. */
+export const toNowhere = relayTo(async () => {});
+
 /** A database of its own for one test file, with the ledger in it. */
 export async function freshLedger(): Promise<{ dataSource: DataSource; url: string; close: () => Promise<void> }> {
   const url = new URL(inject('bongsu').postgresUrl);

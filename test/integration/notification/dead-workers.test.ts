@@ -8,7 +8,7 @@ import { MemoryShares } from '../../../apps/notification/src/dispatch/schedule/s
 import type { LeasedDelivery } from '../../../apps/notification/src/ledger/delivery.js';
 import { ShardLostError, WorkerLostError } from '../../../apps/notification/src/ledger/shards.js';
 import { reapDeadWorkers } from '../../../apps/notification/src/ledger/workers.js';
-import { logger, relayTo } from './database.js';
+import { logger, relayTo, toNowhere } from './database.js';
 import { FLOW, SHARD, accepted, ids, inLedger, inMemory, ledgerRig, settlement } from './ledger-rig.js';
 
 const PART = { shard: SHARD, flow: FLOW, count: 10 };
@@ -55,14 +55,7 @@ describe('dead workers', () => {
     await dead.own(SHARD);
     await dead.ledger.takeIn(SHARD, [accepted()], inLedger, false);
     await expect
-      .poll(() =>
-        reapDeadWorkers(
-          rig.dataSource,
-          heir.worker.id,
-          relayTo(async () => {}),
-          logger,
-        ),
-      )
+      .poll(() => reapDeadWorkers(rig.dataSource, heir.worker.id, toNowhere, logger))
       .toEqual([dead.worker.id]);
     expect(await dead.ledger.claim([SHARD], 10)).toEqual([]);
     await expect(dead.ledger.takeIn(SHARD, [accepted()], inMemory, true)).rejects.toThrow(ShardLostError);
@@ -87,12 +80,7 @@ describe('dead workers', () => {
     });
     // On a busy machine the reaper would otherwise be first now and then, and there would be nothing to wait for.
     await begun;
-    const reaping = reapDeadWorkers(
-      rig.dataSource,
-      heir.worker.id,
-      relayTo(async () => {}),
-      logger,
-    );
+    const reaping = reapDeadWorkers(rig.dataSource, heir.worker.id, toNowhere, logger);
     await expect
       .poll(() =>
         query(
@@ -111,14 +99,7 @@ describe('dead workers', () => {
     const [alive, other] = [await replica(1500), await replica()];
     alive.worker.start(() => expect.unreachable('it was not taken for dead'));
     for (const until = Date.now() + 2500; Date.now() < until; await sleep(50))
-      expect(
-        await reapDeadWorkers(
-          rig.dataSource,
-          other.worker.id,
-          relayTo(async () => {}),
-          logger,
-        ),
-      ).toEqual([]);
+      expect(await reapDeadWorkers(rig.dataSource, other.worker.id, toNowhere, logger)).toEqual([]);
     expect(alive.worker.mayStart).toBe(true);
     alive.worker.stopRenewing();
     await expect.poll(() => alive.worker.mayStart, { timeout: 5000 }).toBe(false);
@@ -165,12 +146,7 @@ describe('dead workers', () => {
         leaseBacklog: (parts) => ledger.leaseBacklog(parts),
         claim: async (of, limit) => {
           const found = await ledger.claim(of, limit);
-          await reapDeadWorkers(
-            rig.dataSource,
-            heir.worker.id,
-            relayTo(async () => {}),
-            logger,
-          );
+          await reapDeadWorkers(rig.dataSource, heir.worker.id, toNowhere, logger);
           return found;
         },
       },

@@ -4,7 +4,7 @@ import { done } from '../../../apps/notification/src/channels/provider.js';
 import { DisabledEndpoints } from '../../../apps/notification/src/endpoints/disabled-endpoints.js';
 import { Engine, type EngineOptions } from '../../../apps/notification/src/engine.js';
 import { Worker } from '../../../apps/notification/src/ledger/workers.js';
-import { logger, relayTo } from './database.js';
+import { logger, toNowhere } from './database.js';
 
 /** An engine with one provider, which calls back; it is stopped when the test has finished. */
 export async function startEngine(
@@ -26,7 +26,7 @@ export async function startEngine(
     worker,
     providers: { of: () => [provider], close: () => Promise.resolve() },
     endpoints: new DisabledEndpoints({ dataSource, stream: worker.stream, logger }),
-    producer: relayTo(() => Promise.resolve()),
+    producer: toNowhere,
     logger,
     concurrency: 100,
     providerTimeoutMs: 60_000,

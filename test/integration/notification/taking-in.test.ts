@@ -3,7 +3,7 @@ import { Outbox, StreamClosedError, query, transaction } from '@bongsu/persisten
 import { describe, expect, it } from 'vitest';
 import { ShardLostError } from '../../../apps/notification/src/ledger/shards.js';
 import { reapDeadWorkers } from '../../../apps/notification/src/ledger/workers.js';
-import { logger, relayTo } from './database.js';
+import { logger, toNowhere } from './database.js';
 import { SHARD, accepted, ids, inMemory, ledgerRig, settlement } from './ledger-rig.js';
 
 const rig = ledgerRig();
@@ -81,14 +81,7 @@ describe('settling', () => {
     await zombie.own(SHARD);
     const [delivery] = await zombie.ledger.takeIn(SHARD, [accepted()], inMemory, true);
     await expect
-      .poll(() =>
-        reapDeadWorkers(
-          rig.dataSource,
-          heir.worker.id,
-          relayTo(async () => {}),
-          logger,
-        ),
-      )
+      .poll(() => reapDeadWorkers(rig.dataSource, heir.worker.id, toNowhere, logger))
       .toEqual([zombie.worker.id]);
     await heir.own(SHARD);
     const [again] = await heir.ledger.claim([SHARD], 10);

@@ -91,7 +91,7 @@ export class Claimer {
     const { ledger, shards, backlog } = this.#options;
     return shards.exclusively(shard, async () => {
       const limit = this.#room();
-      if (limit === 0 || !shards.owned.includes(shard)) return false;
+      if (limit === 0 || !shards.isTaken(shard)) return false;
       // Asked before the claim: what is given back between the two would be in neither answer, and overtaken by what is new.
       const isHeld = await ledger.heldByOthers(shard);
       const older = await ledger.claim([shard], limit);
@@ -107,9 +107,9 @@ export class Claimer {
   /** True when there is probably more. */
   async #readBacklog(): Promise<boolean> {
     const { ledger, shards, dispatcher, backlog } = this.#options;
-    const isOpen = (shard: number): boolean => shards.owned.includes(shard) && !shards.isCatchingUp(shard);
-    const page = dispatcher.isYielding ? SMALL_PAGE : CLAIM_LIMIT;
-    const parts = backlog.next(dispatcher.shares, isOpen, page);
+    const isOpen = (shard: number): boolean => !shards.isCatchingUp(shard);
+    const limit = dispatcher.isYielding ? SMALL_PAGE : CLAIM_LIMIT;
+    const parts = backlog.next(dispatcher.shares, isOpen, limit);
     if (parts.length === 0) return false;
     const open = parts.map(({ shard }) => shard);
     const leased = await shards.during(open, async () => {
